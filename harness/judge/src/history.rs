@@ -1,0 +1,390 @@
+//! The record of one run: one JSON object a line, in the order in which things were written down.
+//!
+//! `t_us` is microseconds on the run's one monotonic clock, which starts when the recorder is made.
+//! Wall-clock times (`*_at`) are kept as the cluster gave them: RFC 3339, UTC.
+
+mod build;
+mod index;
+mod read;
+
+use std::collections::BTreeMap;
+
+pub use index::{
+    Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, Order,
+    ProjectedOrder, PublishedMessage, ReadEnd, Reading, StoredRecord,
+};
+pub use read::{HistoryError, Torn, read, read_samples};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the format of `history.ndjson` and `samples.ndjson`, in the header's `format`.
+pub const FORMAT: u32 = 1;
+
+/// What `FinalRead::what` is called, so that the one who reads and the one who judges mean the same thing.
+pub mod reads {
+    /// Every message of the stream.
+    pub const STREAM: &str = "stream";
+    /// Every row and index entry of the outbox, dead ones too.
+    pub const OUTBOX: &str = "outbox";
+    /// Every idempotency record.
+    pub const RECORDS: &str = "records";
+
+    /// A node's whole projection.
+    #[must_use]
+    pub fn projection(node: &str) -> String {
+        format!("projection {node}")
+    }
+
+    /// All customers of a node's ledger.
+    #[must_use]
+    pub fn ledger(node: &str) -> String {
+        format!("ledger {node}")
+    }
+
+    /// How many messages a node has parked.
+    #[must_use]
+    pub fn parked(node: &str) -> String {
+        format!("parked {node}")
+    }
+}
+
+/// One line of `history.ndjson`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Entry {
+    /// The first line.
+    Header(Header),
+    /// The run enters a phase.
+    Phase { t_us: u64, phase: Phase },
+    /// An operation is about to be sent; written before its request.
+    Invoke(Invoke),
+    /// An operation ended. An invoke without one is `info`.
+    Complete(Complete),
+    /// A slot of the schedule that no process was free to begin before the load ended.
+    Unstarted {
+        t_us: u64,
+        intended_us: u64,
+        node: String,
+    },
+    /// A step in the life of a fault.
+    Fault(FaultStep),
+    /// A node's event feed showed an order.
+    Seen(Seen),
+    /// An event feed was connected or lost.
+    Feed {
+        t_us: u64,
+        node: String,
+        state: FeedState,
+        detail: String,
+    },
+    /// An immediate GET that confirms an event of the feed.
+    Confirm {
+        t_us: u64,
+        node: String,
+        order_id: String,
+        status: u16,
+        applied: Option<u64>,
+    },
+    /// The counters of a node's `/metrics`, as read. They start at 0 again when a node restarts.
+    Counters {
+        t_us: u64,
+        node: String,
+        values: BTreeMap<String, f64>,
+    },
+    /// How the wait for quiescence ended.
+    Quiescence(Quiescence),
+    /// Final read: one order of a node's projection.
+    Projection(Projection),
+    /// Final read: one customer of a node's ledger.
+    Ledger {
+        node: String,
+        customer_id: String,
+        orders: u64,
+        total_minor: Option<u64>,
+    },
+    /// Final read: one message of the stream.
+    Published(Published),
+    /// Final read: one idempotency record.
+    Record {
+        order_id: String,
+        customer_id: String,
+        amount_minor: Option<u64>,
+        message_id: String,
+    },
+    /// Final read: something left in the outbox.
+    Row(Row),
+    /// Final read: messages that a node set aside because it could not apply them.
+    Parked { node: String, count: u64 },
+    /// A final read is complete, or why it is not. `what` is e.g. `projection cluster-node-1`.
+    FinalRead {
+        t_us: u64,
+        what: String,
+        entries: u64,
+        error: Option<String>,
+    },
+    /// The run was interrupted by the user; what follows is healing.
+    Interrupted { t_us: u64 },
+    /// Anything that the harness itself failed at: the run goes on, the verdict cannot be `Valid`.
+    Trouble { t_us: u64, what: String },
+    /// The last line of a run that came to its end.
+    End { t_us: u64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub format: u32,
+    pub harness: String,
+    /// Part of every order id of this run: `<nonce>-<number>`.
+    pub nonce: String,
+    pub scenario: String,
+    pub seed: u64,
+    /// Wall clock at `t_us` = 0, RFC 3339.
+    pub started_at: String,
+    /// The nodes, by the service name that the plan uses.
+    pub nodes: Vec<NodeIdentity>,
+    /// e.g. `compose`.
+    pub cluster: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeIdentity {
+    /// Service name, e.g. `cluster-node-1`: what `node` means everywhere else.
+    pub name: String,
+    /// The id by which the node calls itself, e.g. in `acceptedBy`.
+    pub id: String,
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Load and faults run; the plan's times count from here.
+    Load,
+    /// The last slot is over; everything that is still broken is healed.
+    Heal,
+    /// Waiting for quiescence.
+    Quiescence,
+    FinalReads,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invoke {
+    pub t_us: u64,
+    /// Unique in the run.
+    pub op: u64,
+    /// The logical client.
+    pub process: u32,
+    pub node: String,
+    /// When the schedule wanted it sent.
+    pub intended_us: u64,
+    pub order_id: String,
+    pub customer_id: String,
+    pub amount_minor: u64,
+    pub kind: OpKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpKind {
+    /// A new order.
+    Place,
+    /// The same order id and content again.
+    Replay,
+    /// The same order id with other content.
+    Conflict,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Complete {
+    pub t_us: u64,
+    pub op: u64,
+    pub outcome: Outcome,
+    /// HTTP status, where an answer came.
+    pub status: Option<u16>,
+    /// `Idempotent-Replayed: true` was there.
+    #[serde(default)]
+    pub replayed: bool,
+    /// The body of a 200 or 201, as far as it could be read.
+    #[serde(default)]
+    pub answer: Option<Answer>,
+    /// What went wrong, for humans.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Ok,
+    Fail,
+    Info,
+}
+
+/// A placed order as a node describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub order_id: String,
+    pub customer_id: String,
+    /// `None` where the amount on the wire is not an exact number of minor units.
+    pub amount_minor: Option<u64>,
+    pub message_id: String,
+    pub accepted_by: String,
+    pub accepted_at: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultStep {
+    pub t_us: u64,
+    /// Index into the plan's faults.
+    pub fault: usize,
+    /// The service it is done to; a fault with several targets has steps for each.
+    pub target: String,
+    pub step: Step,
+    /// What the engine or the probe said.
+    #[serde(default)]
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The injection call is being issued.
+    Inject,
+    /// The injection call returned.
+    Injected,
+    /// A probe from outside the node showed the effect.
+    EffectVerified,
+    /// The effect could not be shown.
+    Ineffective,
+    /// The heal call is being issued.
+    Heal,
+    /// The heal call returned.
+    Healed,
+    /// A probe showed that the effect is gone.
+    HealVerified,
+    /// It could not be shown that the effect is gone.
+    Unhealed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    pub t_us: u64,
+    pub node: String,
+    pub position: u64,
+    pub order_id: String,
+    pub message_id: String,
+    pub sequence: u64,
+    pub accepted_at: String,
+    pub applied_at: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    Connected,
+    Lost,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quiescence {
+    pub t_us: u64,
+    pub reached: bool,
+    /// Were all services verified healthy when the wait ended?
+    pub healthy: bool,
+    pub waited_ms: u64,
+    /// What was last seen: outbox depth, pending per consumer, health.
+    pub last_seen: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Projection {
+    pub node: String,
+    pub position: u64,
+    pub sequence: u64,
+    pub order_id: String,
+    pub customer_id: String,
+    pub amount_minor: Option<u64>,
+    pub message_id: String,
+    pub applied: u64,
+    pub applied_at: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    pub sequence: u64,
+    /// `Nats-Msg-Id`.
+    pub message_id: String,
+    /// When the stream stored it, RFC 3339.
+    pub stored_at: String,
+    /// `None` where the payload is no order.
+    pub answer: Option<Answer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub message_id: String,
+    pub state: RowState,
+    pub order_id: Option<String>,
+    pub attempts: Option<u64>,
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowState {
+    /// In the outbox with its index entry.
+    Pending,
+    /// A row without an index entry.
+    Unindexed,
+    /// An index entry without a row.
+    IndexOnly,
+    Dead,
+}
+
+/// One line of `samples.ndjson`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Sample {
+    /// `depth` is the size of the index; `oldest_age_ms` is that of the oldest row, 0 when empty.
+    Outbox {
+        t_us: u64,
+        depth: u64,
+        oldest_age_ms: u64,
+    },
+    /// What `/health` of a node said; `status` is `None` when it did not answer.
+    Health {
+        t_us: u64,
+        node: String,
+        http: Option<u16>,
+        status: Option<String>,
+        nats: Option<String>,
+        redis: Option<String>,
+    },
+    /// The stream and one consumer per node, by durable name.
+    Stream {
+        t_us: u64,
+        messages: u64,
+        last_sequence: u64,
+        consumers: BTreeMap<String, ConsumerState>,
+    },
+    /// Container statistics.
+    Container {
+        t_us: u64,
+        service: String,
+        cpu_percent: f64,
+        memory_bytes: u64,
+    },
+    /// An observer could not read what it observes.
+    Blind {
+        t_us: u64,
+        observer: String,
+        error: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerState {
+    pub pending: u64,
+    pub ack_pending: u64,
+    pub redelivered: u64,
+}

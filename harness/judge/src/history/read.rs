@@ -1,0 +1,159 @@
+//! Reads a history line by line into its index. What a crash may leave, a torn last line, is tolerated and reported.
+
+use std::io::BufRead;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::build::Builder;
+use super::{Entry, FORMAT, History, Sample};
+
+/// A history that cannot be judged at all.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error("read line {line} of the history: {source}")]
+    Io {
+        line: u64,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the history is empty: its run did not get as far as writing a header")]
+    Empty,
+    #[error("the history's first line is no header but `{found}`: is this a history.ndjson?")]
+    NoHeader { found: String },
+    #[error(
+        "the history has format {found}, this harness knows up to {FORMAT}: judge it with the harness that wrote it, or a newer one"
+    )]
+    NewerFormat { found: u32 },
+    #[error("line {line} of the history cannot be read: {reason}")]
+    Line { line: u64, reason: String },
+    #[error(
+        "line {line} of the history is a second header: two runs in one file cannot be told apart"
+    )]
+    SecondHeader { line: u64 },
+}
+
+/// The last line was cut off in the middle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// From 1.
+    pub line: u64,
+    pub bytes: usize,
+}
+
+/// Only as much of a header as tells whether the rest can be understood.
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: u32,
+}
+
+/// Reads a whole history.
+///
+/// # Errors
+/// When it cannot be read, is no history, is of a newer format, or has an unreadable line before its last.
+pub fn read(reader: impl BufRead) -> Result<History, HistoryError> {
+    let mut lines = Lines::new(reader);
+    let first = lines.next()?.ok_or(HistoryError::Empty)?;
+    if let Ok(header) = serde_json::from_slice::<FormatOnly>(&first)
+        && header.format > FORMAT
+    {
+        return Err(HistoryError::NewerFormat {
+            found: header.format,
+        });
+    }
+    let Ok(Entry::Header(header)) = serde_json::from_slice(&first) else {
+        let found: String = String::from_utf8_lossy(&first).chars().take(60).collect();
+        return Err(HistoryError::NoHeader { found });
+    };
+    let mut builder = Builder::new(header);
+    let torn = each(&mut lines, |line, entry| match entry {
+        Entry::Header(_) => Err(HistoryError::SecondHeader { line }),
+        entry => {
+            builder.add(entry);
+            Ok(())
+        }
+    })?;
+    Ok(builder.finish(torn))
+}
+
+/// Reads all samples. A torn last line is left out: samples are readings, and the next would have said the same.
+///
+/// # Errors
+/// When it cannot be read, or has an unreadable line before its last.
+pub fn read_samples(reader: impl BufRead) -> Result<Vec<Sample>, HistoryError> {
+    let mut samples = Vec::new();
+    each(&mut Lines::new(reader), |_, sample| {
+        samples.push(sample);
+        Ok(())
+    })?;
+    Ok(samples)
+}
+
+/// Hands every line to `take`. A line that does not parse is an error, unless it is the last.
+fn each<T: DeserializeOwned>(
+    lines: &mut Lines<impl BufRead>,
+    mut take: impl FnMut(u64, T) -> Result<(), HistoryError>,
+) -> Result<Option<Torn>, HistoryError> {
+    while let Some(bytes) = lines.next()? {
+        let line = lines.number;
+        match serde_json::from_slice(&bytes) {
+            Ok(value) => take(line, value)?,
+            Err(reason) => {
+                return match lines.next()? {
+                    None if !lines.complete => Ok(Some(Torn {
+                        line,
+                        bytes: bytes.len(),
+                    })),
+                    _ => Err(HistoryError::Line {
+                        line,
+                        reason: reason.to_string(),
+                    }),
+                };
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Non-empty lines with their numbers.
+struct Lines<R> {
+    reader: R,
+    number: u64,
+    /// Did the last line that was read end in a line break?
+    complete: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn new(reader: R) -> Self {
+        Self {
+            reader,
+            number: 0,
+            complete: true,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Vec<u8>>, HistoryError> {
+        loop {
+            let mut line = Vec::new();
+            let read = self.reader.read_until(b'\n', &mut line);
+            let bytes = read.map_err(|source| HistoryError::Io {
+                line: self.number + 1,
+                source,
+            })?;
+            if bytes == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            self.complete = line.last() == Some(&b'\n');
+            while line.last().is_some_and(u8::is_ascii_whitespace) {
+                line.pop();
+            }
+            if !line.is_empty() {
+                return Ok(Some(line));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! A scenario as it is written: TOML, opening with its hypothesis.
+//!
+//! ```toml
+//! hypothesis = "stopping one node loses no accepted order"
+//!
+//! [load]
+//! profile = "constant"        # constant | poisson
+//! rate = 300                  # operations per second over all nodes
+//! duration = "40s"
+//! warm_up = "3s"              # left out of the steady state; default 3s
+//! keys = { repeat = 0.03, conflict = 0.01 }   # or "unique" (default), "hot"
+//! customers = 500             # how many distinct customers; default 500
+//! client_timeout = "2s"       # an operation is given up after this; default 2s
+//! # processes_per_node = 240  # at least 1.2 x rate per node x client_timeout, which is the default
+//!
+//! [[fault]]
+//! at = "10s"                  # from the start of the load
+//! for = "10s"                 # not for `restart`, which heals itself
+//! kind = "stop"               # stop | kill | pause | restart
+//! target = "one"
+//!
+//! [expect]
+//! propagation_p99 = "250ms"   # outside fault windows
+//! recovery = "10s"
+//! backlog_drained = "15s"
+//! availability = 0.99
+//!
+//! [exercise]                  # the least that the run must have put to the test
+//! redeliveries = 10
+//! ```
+//!
+//! A target is a service name (`cluster-node-2`, `nats`, `redis`), or one of
+//! - `one`: a node that the seed picks, if possible one that no overlapping fault holds;
+//! - `node-a`, `node-b`, `node-c`, ...: the nodes in an order that the seed chooses once for the whole plan, so that
+//!   different letters always hit different nodes, and the same letter the same node again;
+//! - `minority`, `majority`: fewer and more than half of the nodes, picked by the seed; `all`: every node.
+
+mod error;
+mod values;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use error::ScenarioError;
+pub use values::parse_duration;
+
+use crate::exercise;
+use crate::plan::{FaultKind, Keys, Profile};
+
+/// What a scenario file says, with defaults filled in and nothing resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The file's name without folder and extension.
+    pub name: String,
+    pub hypothesis: String,
+    pub load: LoadSpec,
+    pub faults: Vec<FaultSpec>,
+    pub expect: ExpectSpec,
+    /// By the names in [`crate::exercise::NAMES`].
+    pub exercise: BTreeMap<String, u64>,
+}
+
+/// The `[load]` table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadSpec {
+    pub profile: Profile,
+    #[serde(deserialize_with = "values::rate")]
+    pub rate: f64,
+    #[serde(deserialize_with = "values::duration")]
+    pub duration: Duration,
+    #[serde(
+        default = "values::default_warm_up",
+        deserialize_with = "values::duration"
+    )]
+    pub warm_up: Duration,
+    #[serde(
+        default = "values::default_client_timeout",
+        deserialize_with = "values::duration"
+    )]
+    pub client_timeout: Duration,
+    /// `None`: as many as the rate and the timeout demand.
+    #[serde(default)]
+    pub processes_per_node: Option<u32>,
+    #[serde(default = "values::default_keys", deserialize_with = "values::keys")]
+    pub keys: Keys,
+    #[serde(
+        default = "values::default_customers",
+        deserialize_with = "values::customers"
+    )]
+    pub customers: u32,
+}
+
+/// A `[[fault]]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSpec {
+    #[serde(deserialize_with = "values::duration")]
+    pub at: Duration,
+    /// `None` for a fault that heals itself.
+    #[serde(rename = "for", default, deserialize_with = "values::some_duration")]
+    pub hold: Option<Duration>,
+    pub kind: FaultKind,
+    pub target: String,
+}
+
+/// The `[expect]` table: what a run is held against beyond safety.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectSpec {
+    #[serde(deserialize_with = "values::some_duration")]
+    pub propagation_p99: Option<Duration>,
+    #[serde(deserialize_with = "values::some_duration")]
+    pub recovery: Option<Duration>,
+    #[serde(deserialize_with = "values::some_duration")]
+    pub backlog_drained: Option<Duration>,
+    #[serde(deserialize_with = "values::some_share")]
+    pub availability: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    hypothesis: String,
+    load: LoadSpec,
+    #[serde(default)]
+    fault: Vec<FaultSpec>,
+    #[serde(default)]
+    expect: ExpectSpec,
+    #[serde(default)]
+    exercise: BTreeMap<toml::Spanned<String>, u64>,
+}
+
+impl Scenario {
+    /// Reads a scenario. `name` is the file's path, or the bare name of a file under `scenarios/`.
+    ///
+    /// # Errors
+    /// Says file, line and column, what was expected there, and shows the line.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let document: Document = toml::from_str(text)
+            .map_err(|error| ScenarioError::new(name, text, error.message(), error.span()))?;
+        if document.hypothesis.trim().is_empty() {
+            let message = "the hypothesis is empty: say in one sentence what should hold while the faults run";
+            return Err(ScenarioError::new(
+                name,
+                text,
+                message,
+                error::find(text, "hypothesis"),
+            ));
+        }
+        let mut minima = BTreeMap::new();
+        for (counter, minimum) in document.exercise {
+            if !exercise::NAMES
+                .iter()
+                .any(|known| known.name == counter.get_ref())
+            {
+                let known: Vec<String> = exercise::NAMES
+                    .iter()
+                    .map(|known| format!("`{}`", known.name))
+                    .collect();
+                let message = format!(
+                    "unknown counter `{}`, expected one of {}",
+                    counter.get_ref(),
+                    known.join(", ")
+                );
+                return Err(ScenarioError::new(
+                    name,
+                    text,
+                    &message,
+                    Some(counter.span()),
+                ));
+            }
+            minima.insert(counter.into_inner(), minimum);
+        }
+        Ok(Self {
+            name: error::stem(name).to_owned(),
+            hypothesis: document.hypothesis.trim().to_owned(),
+            load: document.load,
+            faults: document.fault,
+            expect: document.expect,
+            exercise: minima,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

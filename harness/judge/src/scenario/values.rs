@@ -1,0 +1,153 @@
+//! How the single values of a scenario are written, and their defaults.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::plan::Keys;
+
+pub(super) fn default_warm_up() -> Duration {
+    Duration::from_secs(3)
+}
+
+/// Long enough for a node's own answer after a stall of a second, short enough that the clients of a paused node are few.
+pub(super) fn default_client_timeout() -> Duration {
+    Duration::from_secs(2)
+}
+
+pub(super) fn default_keys() -> Keys {
+    Keys {
+        repeat: 0.0,
+        conflict: 0.0,
+    }
+}
+
+pub(super) fn default_customers() -> u32 {
+    500
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    deserializer.deserialize_str(DurationVisitor)
+}
+
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+struct DurationVisitor;
+
+impl Visitor<'_> for DurationVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"250ms\", \"10s\" or \"2m\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        parse_duration(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+/// `250ms`, `1.5s`, `2m`; exact to the millisecond, at most a day.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(unit_at);
+    let ms_per_unit = match unit.trim() {
+        "ms" => 1.0,
+        "s" => 1_000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return None,
+    };
+    let ms = number.parse::<f64>().ok()? * ms_per_unit;
+    let whole = ms.round();
+    if (ms - whole).abs() > 1e-6 || !(0.0..=86_400_000.0).contains(&whole) {
+        return None;
+    }
+    Some(Duration::from_secs_f64(whole / 1_000.0))
+}
+
+pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    const EXPECTED: &str = "a rate in operations per second, above 0 and at most 100000";
+    let rate = f64::deserialize(deserializer)?;
+    if rate > 0.0 && rate <= 100_000.0 {
+        Ok(rate)
+    } else {
+        Err(D::Error::invalid_value(Unexpected::Float(rate), &EXPECTED))
+    }
+}
+
+pub(super) fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(D::Error::invalid_value(
+            Unexpected::Unsigned(0),
+            &"at least 1 customer",
+        )),
+        some => Ok(some),
+    }
+}
+
+fn share<E: Error>(value: f64) -> Result<f64, E> {
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(E::invalid_value(
+            Unexpected::Float(value),
+            &"a share between 0 and 1",
+        ))
+    }
+}
+
+pub(super) fn some_share<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    share(f64::deserialize(deserializer)?).map(Some)
+}
+
+pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
+    deserializer.deserialize_any(KeysVisitor)
+}
+
+struct KeysVisitor;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shares {
+    #[serde(default)]
+    repeat: f64,
+    #[serde(default)]
+    conflict: f64,
+}
+
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"unique\", \"hot\", or shares such as { repeat = 0.05, conflict = 0.01 }")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Keys, E> {
+        match text {
+            "unique" => Ok(default_keys()),
+            // Every operation after the first comes back to the only order there is.
+            "hot" => Ok(Keys {
+                repeat: 1.0,
+                conflict: 0.0,
+            }),
+            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Keys, A::Error> {
+        let shares = Shares::deserialize(MapAccessDeserializer::new(map))?;
+        let (repeat, conflict) = (share(shares.repeat)?, share(shares.conflict)?);
+        share::<A::Error>(repeat + conflict)?;
+        Ok(Keys { repeat, conflict })
+    }
+}
