@@ -1,0 +1,132 @@
+//! Calls on containers: find, look, stop, start, kill, pause, restart, follow.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptionsBuilder, LogsOptionsBuilder,
+    RestartContainerOptionsBuilder, StatsOptionsBuilder, StopContainerOptionsBuilder,
+};
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use futures_util::{Stream, StreamExt};
+
+use super::state::{self, ContainerState, PROJECT_LABEL, Publisher, Usage, Volume};
+use super::{ACTION, Engine, EngineError, QUESTION};
+
+impl Engine {
+    /// All containers of a compose project, in whatever state, by service and number.
+    pub async fn containers(&self, project: &str) -> Result<Vec<ContainerState>, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{PROJECT_LABEL}={project}")])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let on = format!("project {project}");
+        let listed = self.asked("list the containers of", &on, QUESTION, self.docker.list_containers(Some(options))).await?;
+        let ids: Vec<String> = listed.into_iter().filter_map(|container| container.id).collect();
+        let looks = ids.iter().map(|id| async {
+            match self.inspect(id).await {
+                // It went between the list and the look.
+                Err(error) if error.is_not_found() => Ok(None),
+                looked => looked.map(Some),
+            }
+        });
+        let mut found: Vec<ContainerState> = try_join_all(looks).await?.into_iter().flatten().collect();
+        found.retain(|container| !container.one_off);
+        found.sort_by(|a, b| (&a.service, a.number).cmp(&(&b.service, b.number)));
+        Ok(found)
+    }
+
+    /// The volumes of a compose project.
+    pub async fn volumes(&self, project: &str) -> Result<Vec<Volume>, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{PROJECT_LABEL}={project}")])]);
+        let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+        let on = format!("project {project}");
+        let listed = self.asked("list the volumes of", &on, QUESTION, self.docker.list_volumes(Some(options))).await?;
+        let volumes = listed.volumes.unwrap_or_default();
+        Ok(volumes.into_iter().map(|volume| Volume { owner: state::owner(&volume.labels), name: volume.name }).collect())
+    }
+
+    /// The running container that publishes a TCP port of the host, of any project.
+    pub async fn publisher(&self, port: u16) -> Result<Option<Publisher>, EngineError> {
+        let options = ListContainersOptionsBuilder::new().build();
+        let listed = self.asked("list the containers at", &self.host, QUESTION, self.docker.list_containers(Some(options))).await?;
+        let found = listed.into_iter().find(|container| {
+            let ports = container.ports.as_deref().unwrap_or_default();
+            ports.iter().any(|published| published.public_port == Some(port))
+        });
+        Ok(found.map(|container| Publisher {
+            name: container.names.unwrap_or_default().first().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+            project: container.labels.unwrap_or_default().get(PROJECT_LABEL).cloned(),
+        }))
+    }
+
+    /// One container, by id or full name.
+    pub async fn inspect(&self, id: &str) -> Result<ContainerState, EngineError> {
+        let inspected = self.asked("inspect", &container(id), QUESTION, self.docker.inspect_container(id, None)).await?;
+        Ok(ContainerState::from(inspected))
+    }
+
+    /// SIGTERM, and SIGKILL once the grace period has passed. Does nothing to a stopped container.
+    pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
+        let options = StopContainerOptionsBuilder::new().t(whole_seconds(grace)).build();
+        self.asked("stop", &container(id), ACTION + grace, self.docker.stop_container(id, Some(options))).await
+    }
+
+    /// Does nothing to a container that runs.
+    pub async fn start(&self, id: &str) -> Result<(), EngineError> {
+        self.asked("start", &container(id), ACTION, self.docker.start_container(id, None)).await
+    }
+
+    /// Sends a signal (`SIGKILL`) to the container's first process. The engine then leaves it down, whatever its restart policy.
+    pub async fn kill(&self, id: &str, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        self.asked("kill", &container(id), ACTION, self.docker.kill_container(id, Some(options))).await
+    }
+
+    /// Freezes every process of a running container; refused for one that is frozen already.
+    pub async fn pause(&self, id: &str) -> Result<(), EngineError> {
+        self.asked("pause", &container(id), ACTION, self.docker.pause_container(id)).await
+    }
+
+    /// Refused for a container that is not frozen.
+    pub async fn unpause(&self, id: &str) -> Result<(), EngineError> {
+        self.asked("unpause", &container(id), ACTION, self.docker.unpause_container(id)).await
+    }
+
+    /// Stops with a grace period and starts again, in one call.
+    pub async fn restart(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
+        let options = RestartContainerOptionsBuilder::new().t(whole_seconds(grace)).build();
+        self.asked("restart", &container(id), ACTION + grace, self.docker.restart_container(id, Some(options))).await
+    }
+
+    /// Memory and CPU time at this moment.
+    pub async fn usage(&self, id: &str) -> Result<Usage, EngineError> {
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let mut stats = std::pin::pin!(self.docker.stats(id, Some(options)));
+        let first = tokio::time::timeout(QUESTION, stats.next()).await;
+        match first {
+            Ok(Some(Ok(stats))) => Ok(Usage::from(stats)),
+            Ok(Some(Err(error))) => Err(EngineError::answered("measure", &container(id), &error)),
+            Ok(None) => Err(EngineError::NotFound { call: "measure", on: container(id) }),
+            Err(_) => Err(EngineError::Deadline { call: "measure", on: container(id), limit: QUESTION }),
+        }
+    }
+
+    /// Both output streams from the container's first line that is still kept, without the engine's framing, until the
+    /// container stops. After a start, follow again: the stream then begins at the first line once more.
+    pub fn follow_logs(&self, id: &str) -> impl Stream<Item = Result<Bytes, EngineError>> + Send + use<> {
+        let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).tail("all").build();
+        let on = container(id);
+        self.docker.logs(id, Some(options)).map(move |chunk| match chunk {
+            Ok(output) => Ok(output.into_bytes()),
+            Err(error) => Err(EngineError::answered("follow the log of", &on, &error)),
+        })
+    }
+}
+
+fn container(id: &str) -> String {
+    format!("container {id}")
+}
+
+fn whole_seconds(grace: Duration) -> i32 {
+    i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)
+}
