@@ -6,7 +6,7 @@ use std::time::Duration;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     CreateImageOptions, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -114,6 +114,13 @@ impl Engine {
         let file = copied?;
         removed?;
         Ok(file)
+    }
+
+    /// Gives an image a second name.
+    pub async fn tag(&self, from: &str, to: &str) -> Result<(), EngineError> {
+        let (repo, version) = split_tag(to);
+        let options = TagImageOptionsBuilder::new().repo(repo).tag(version).build();
+        self.asked("tag", &image(from), ACTION, self.docker.tag_image(from, Some(options))).await
     }
 
     /// Removes a tag, and the image with its last one. Does nothing if there is none.
