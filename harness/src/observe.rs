@@ -6,7 +6,7 @@
 
 mod blindness;
 mod confirm;
-mod counters;
+pub(crate) mod counters;
 mod feed;
 mod health;
 mod outbox;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
 use super::StoreError;
@@ -62,6 +62,15 @@ impl Redis {
             }
         };
         pipeline.query_async(connection).await
+    }
+
+    /// Reads one value of an answer that holds several kinds.
+    ///
+    /// # Errors
+    /// It is of another kind.
+    pub fn read<T: FromRedisValue>(&self, what: &'static str, value: Value) -> Result<T, StoreError> {
+        let address = self.address.clone();
+        redis::from_redis_value(value).map_err(|error| StoreError::Redis { what, address, detail: error.to_string() })
     }
 
     /// Every key that begins with `prefix`, each once.
