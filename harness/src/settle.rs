@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long everything must have been at rest without a break.
 const AT_REST: Duration = Duration::from_secs(2);
 
-/// Waits until the cluster is quiescent: every node says it is up, Redis and JetStream answer, the outbox is empty,
+/// Waits until the cluster is quiescent: every node says it is up, Redis and `JetStream` answer, the outbox is empty,
 /// every node has a consumer with nothing pending and nothing unacknowledged; all of that for 2 s without a break; and
 /// one `lease` has passed since `last_heal_us`, so that every row of a node that died has been claimable.
 ///
@@ -38,7 +38,17 @@ pub async fn wait_for_quiescence(
     let mut streaks = Streaks::default();
     let mut lookout = match Lookout::new(cluster).await {
         Ok(lookout) => lookout,
-        Err(error) => return quiescence(recorder, began, Ending { reached: false, healthy: false }, error.to_string()),
+        Err(error) => {
+            return quiescence(
+                recorder,
+                began,
+                Ending {
+                    reached: false,
+                    healthy: false,
+                },
+                error.to_string(),
+            );
+        }
     };
     loop {
         let begins = Instant::now();
@@ -47,30 +57,62 @@ pub async fn wait_for_quiescence(
         streaks.note(&look, begins, Instant::now());
         let lease_is_over = last_heal_us.is_none_or(|heal_us| waited_out(recorder, heal_us, lease));
         if streaks.at_rest_for() >= AT_REST && lease_is_over {
-            return quiescence(recorder, began, Ending { reached: true, healthy: true }, look.to_string());
+            return quiescence(
+                recorder,
+                began,
+                Ending {
+                    reached: true,
+                    healthy: true,
+                },
+                look.to_string(),
+            );
         }
         if Instant::now() + PERIOD >= ends {
             let healthy = look.is_healthy() && streaks.healthy_for() >= AT_REST + lease;
-            let last_seen = format!("{look}; healthy for {} ms", streaks.healthy_for().as_millis());
-            return quiescence(recorder, began, Ending { reached: false, healthy }, last_seen);
+            let last_seen = format!(
+                "{look}; healthy for {} ms",
+                streaks.healthy_for().as_millis()
+            );
+            return quiescence(
+                recorder,
+                began,
+                Ending {
+                    reached: false,
+                    healthy,
+                },
+                last_seen,
+            );
         }
         sleep_until(begins + PERIOD).await;
     }
 }
 
+#[derive(Clone, Copy)]
 struct Ending {
     reached: bool,
     healthy: bool,
 }
 
-fn quiescence(recorder: &Recorder, began: Instant, ending: Ending, last_seen: String) -> Quiescence {
+fn quiescence(
+    recorder: &Recorder,
+    began: Instant,
+    ending: Ending,
+    last_seen: String,
+) -> Quiescence {
     let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let Ending { reached, healthy } = ending;
-    Quiescence { t_us: recorder.now_us(), reached, healthy, waited_ms, last_seen }
+    Quiescence {
+        t_us: recorder.now_us(),
+        reached,
+        healthy,
+        waited_ms,
+        last_seen,
+    }
 }
 
 fn waited_out(recorder: &Recorder, heal_us: u64, lease: Duration) -> bool {
-    recorder.now_us().saturating_sub(heal_us) >= u64::try_from(lease.as_micros()).unwrap_or(u64::MAX)
+    recorder.now_us().saturating_sub(heal_us)
+        >= u64::try_from(lease.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Since when looks have found the cluster healthy, and at rest, without a break.
@@ -88,7 +130,8 @@ impl Streaks {
     fn note(&mut self, look: &Look, began: Instant, ended: Instant) {
         let healthy = look.is_healthy();
         self.healthy_since = healthy.then(|| self.healthy_since.unwrap_or(ended));
-        self.resting_since = (healthy && look.is_at_rest()).then(|| self.resting_since.unwrap_or(ended));
+        self.resting_since =
+            (healthy && look.is_at_rest()).then(|| self.resting_since.unwrap_or(ended));
         self.last_look = Some(began);
     }
 
@@ -126,16 +169,30 @@ impl<'a> Lookout<'a> {
     }
 
     async fn look(&mut self) -> Look {
-        let nodes = futures_util::future::join_all(self.nodes.iter().map(|node| say(&self.client, node)));
+        let nodes =
+            futures_util::future::join_all(self.nodes.iter().map(|node| say(&self.client, node)));
         let outbox = async {
             let mut pipeline = redis::pipe();
-            pipeline.cmd("PING").ignore().cmd("ZCARD").arg(keys::OUTBOX_INDEX);
-            self.redis.ask("looking at the outbox", &pipeline).await.map(|(depth,): (u64,)| depth)
+            pipeline
+                .cmd("PING")
+                .ignore()
+                .cmd("ZCARD")
+                .arg(keys::OUTBOX_INDEX);
+            self.redis
+                .ask("looking at the outbox", &pipeline)
+                .await
+                .map(|(depth,): (u64,)| depth)
         };
-        let stream = async { tokio::try_join!(self.jetstream.stream(), self.jetstream.consumers()) };
+        let stream =
+            async { tokio::try_join!(self.jetstream.stream(), self.jetstream.consumers()) };
         let (nodes, outbox, stream) = tokio::join!(nodes, outbox, stream);
         let ids = self.nodes.iter().map(|node| node.id.clone()).collect();
-        Look { nodes, outbox, stream, ids }
+        Look {
+            nodes,
+            outbox,
+            stream,
+            ids,
+        }
     }
 }
 
@@ -166,15 +223,20 @@ struct Look {
 
 impl Look {
     fn is_healthy(&self) -> bool {
-        self.nodes.iter().all(|(_, said)| said.is_ok()) && self.outbox.is_ok() && self.stream.is_ok()
+        self.nodes.iter().all(|(_, said)| said.is_ok())
+            && self.outbox.is_ok()
+            && self.stream.is_ok()
     }
 
     fn is_at_rest(&self) -> bool {
-        let consumers = match &self.stream {
-            Ok((_, consumers)) => consumers,
-            Err(_) => return false,
+        let Ok((_, consumers)) = &self.stream else {
+            return false;
         };
-        let idle = |id| consumers.get(id).is_some_and(|state| state.pending == 0 && state.ack_pending == 0);
+        let idle = |id| {
+            consumers
+                .get(id)
+                .is_some_and(|state| state.pending == 0 && state.ack_pending == 0)
+        };
         self.outbox.as_ref().is_ok_and(|depth| *depth == 0) && self.ids.iter().all(idle)
     }
 }
@@ -196,7 +258,11 @@ impl std::fmt::Display for Look {
         write!(out, "; stream up to {}", state.last_sequence)?;
         for id in &self.ids {
             match consumers.get(id) {
-                Some(ConsumerState { pending, ack_pending, .. }) => {
+                Some(ConsumerState {
+                    pending,
+                    ack_pending,
+                    ..
+                }) => {
                     write!(out, "; {id} pending {pending}, ack pending {ack_pending}")?;
                 }
                 None => write!(out, "; {id} has no consumer")?,
@@ -211,17 +277,28 @@ mod tests {
     use super::*;
 
     fn look() -> Look {
-        let state = ConsumerState { pending: 0, ack_pending: 0, redelivered: 3 };
+        let state = ConsumerState {
+            pending: 0,
+            ack_pending: 0,
+            redelivered: 3,
+        };
         Look {
             nodes: vec![("cluster-node-1".into(), Ok(()))],
             outbox: Ok(0),
-            stream: Ok((StreamState::default(), BTreeMap::from([("n1".to_owned(), state)]))),
+            stream: Ok((
+                StreamState::default(),
+                BTreeMap::from([("n1".to_owned(), state)]),
+            )),
             ids: vec!["n1".into()],
         }
     }
 
     fn failed() -> StoreError {
-        StoreError::Nats { what: "asking", address: "127.0.0.1:4222".into(), detail: "not connected".into() }
+        StoreError::Nats {
+            what: "asking",
+            address: "127.0.0.1:4222".into(),
+            detail: "not connected".into(),
+        }
     }
 
     #[test]
@@ -232,15 +309,29 @@ mod tests {
             change(&mut look);
             (look.is_healthy(), look.is_at_rest())
         };
-        let consumer = |pending, ack_pending| ConsumerState { pending, ack_pending, redelivered: 0 };
+        let consumer = |pending, ack_pending| ConsumerState {
+            pending,
+            ack_pending,
+            redelivered: 0,
+        };
         assert_eq!(with(|look| look.outbox = Ok(1)), (true, false));
-        assert_eq!(with(|look| look.ids.push("n2".into())), (true, false), "a missing consumer has seen nothing");
-        assert_eq!(with(|look| look.nodes[0].1 = Err("503 down".into())).0, false);
+        assert_eq!(
+            with(|look| look.ids.push("n2".into())),
+            (true, false),
+            "a missing consumer has seen nothing"
+        );
+        assert_eq!(
+            with(|look| look.nodes[0].1 = Err("503 down".into())),
+            (false, true)
+        );
         assert_eq!(with(|look| look.stream = Err(failed())), (false, false));
         assert_eq!(with(|look| look.outbox = Err(failed())), (false, false));
         for state in [consumer(1, 0), consumer(0, 1)] {
             let mut look = look();
-            look.stream = Ok((StreamState::default(), BTreeMap::from([("n1".to_owned(), state)])));
+            look.stream = Ok((
+                StreamState::default(),
+                BTreeMap::from([("n1".to_owned(), state)]),
+            ));
             assert!(look.is_healthy() && !look.is_at_rest());
         }
     }
@@ -248,7 +339,10 @@ mod tests {
     #[test]
     fn the_last_look_is_told_in_full() {
         let mut look = look();
-        look.nodes.push(("cluster-node-2".into(), Err("503 down (nats up, redis down)".into())));
+        look.nodes.push((
+            "cluster-node-2".into(),
+            Err("503 down (nats up, redis down)".into()),
+        ));
         look.ids.push("n2".into());
         look.outbox = Ok(4);
         assert_eq!(
@@ -257,7 +351,10 @@ mod tests {
              n1 pending 0, ack pending 0; n2 has no consumer"
         );
         look.stream = Err(failed());
-        assert!(look.to_string().ends_with("stream unreadable: asking on NATS at 127.0.0.1:4222: not connected"));
+        assert!(
+            look.to_string()
+                .ends_with("stream unreadable: asking on NATS at 127.0.0.1:4222: not connected")
+        );
     }
 
     #[test]
@@ -282,7 +379,10 @@ mod tests {
         ] {
             let begins = began + Duration::from_millis(at);
             streaks.note(seen, begins, begins + Duration::from_millis(10));
-            let lasted = (streaks.at_rest_for().as_millis(), streaks.healthy_for().as_millis());
+            let lasted = (
+                streaks.at_rest_for().as_millis(),
+                streaks.healthy_for().as_millis(),
+            );
             assert_eq!(lasted, (at_rest, healthy), "at {at} ms");
         }
     }

@@ -17,11 +17,14 @@ pub(super) struct Blindness {
 
 impl Blindness {
     pub(super) fn of(observer: impl Into<String>) -> Self {
-        Self { observer: observer.into(), said: None }
+        Self {
+            observer: observer.into(),
+            said: None,
+        }
     }
 
     /// A look failed.
-    pub(super) fn say(&mut self, recorder: &Recorder, error: impl ToString) {
+    pub(super) fn say(&mut self, recorder: &Recorder, error: &impl ToString) {
         if self.said.is_none_or(|said| said.elapsed() >= REPEAT_EVERY) {
             self.said = Some(Instant::now());
             blind(recorder, &self.observer, error);

@@ -50,9 +50,13 @@ pub(super) async fn observe(node: Node, post: Post) {
         match read(&client, &node).await {
             Ok(values) => {
                 blindness.over();
-                recorder.write(&Entry::Counters { t_us: recorder.now_us(), node: node.name.clone(), values });
+                recorder.write(&Entry::Counters {
+                    t_us: recorder.now_us(),
+                    node: node.name.clone(),
+                    values,
+                });
             }
-            Err(error) => blindness.say(&recorder, error),
+            Err(error) => blindness.say(&recorder, &error),
         }
         if ended {
             return;
@@ -66,11 +70,14 @@ pub(super) async fn observe(node: Node, post: Post) {
 /// The node gave no metrics; the text says what it gave.
 pub(crate) async fn read(client: &Client, node: &Node) -> Result<BTreeMap<String, f64>, String> {
     let url = format!("{}/metrics", node.url);
-    let reply = http::get(client, &url).await.map_err(|error| error.to_string())?;
+    let reply = http::get(client, &url)
+        .await
+        .map_err(|error| error.to_string())?;
     if reply.status != 200 {
         return Err(format!("{url} answered {}", reply.status));
     }
-    let mut totals = wire::prometheus::totals(&String::from_utf8_lossy(&reply.body)).map_err(|error| error.to_string())?;
+    let mut totals = wire::prometheus::totals(&String::from_utf8_lossy(&reply.body))
+        .map_err(|error| error.to_string())?;
     totals.retain(|name, value| NAMES.contains(&name.as_str()) && value.is_finite());
     Ok(totals)
 }

@@ -10,7 +10,7 @@ use crate::stores::JetStream;
 
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// Asks JetStream twice a second.
+/// Asks `JetStream` twice a second.
 pub(super) async fn observe(jetstream: JetStream, post: Post) {
     let mut blindness = Blindness::of("stream");
     let (mut ticks, recorder) = (post.ticks(PERIOD), post.recorder);
@@ -26,7 +26,7 @@ pub(super) async fn observe(jetstream: JetStream, post: Post) {
                     consumers,
                 });
             }
-            Err(error) => blindness.say(&recorder, error),
+            Err(error) => blindness.say(&recorder, &error),
         }
     }
 }

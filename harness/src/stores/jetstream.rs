@@ -1,4 +1,4 @@
-//! JetStream, asked through its own interface, so that no client library stands between the judge and the stream.
+//! `JetStream`, asked through its own interface, so that no client library stands between the judge and the stream.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,15 +49,25 @@ impl JetStream {
                 address: address.to_owned(),
                 detail: error.to_string(),
             })?;
-        Ok(Self { client, address: address.to_owned(), patience })
+        Ok(Self {
+            client,
+            address: address.to_owned(),
+            patience,
+        })
     }
 
     /// What the stream holds.
     ///
     /// # Errors
-    /// No connection, no answer in time, or JetStream refused, e.g. since there is no such stream.
+    /// No connection, no answer in time, or `JetStream` refused, e.g. since there is no such stream.
     pub async fn stream(&self) -> Result<StreamState, StoreError> {
-        let answer = self.ask("asking for the stream's state", api::info_subject(), Vec::new()).await?;
+        let answer = self
+            .ask(
+                "asking for the stream's state",
+                api::info_subject(),
+                Vec::new(),
+            )
+            .await?;
         Ok(api::stream_state(&answer)?)
     }
 
@@ -70,7 +80,13 @@ impl JetStream {
         let mut listed = 0;
         loop {
             let request = api::consumers_request(listed);
-            let answer = self.ask("asking for the stream's consumers", api::consumers_subject(), request).await?;
+            let answer = self
+                .ask(
+                    "asking for the stream's consumers",
+                    api::consumers_subject(),
+                    request,
+                )
+                .await?;
             let page = api::consumers(&answer)?;
             durable.extend(page.durable);
             listed += page.listed;
@@ -80,18 +96,31 @@ impl JetStream {
         }
     }
 
-    async fn ask(&self, what: &'static str, subject: String, body: Vec<u8>) -> Result<bytes::Bytes, StoreError> {
+    async fn ask(
+        &self,
+        what: &'static str,
+        subject: String,
+        body: Vec<u8>,
+    ) -> Result<bytes::Bytes, StoreError> {
         // A request made while disconnected would be sent after the reconnect and answer a question of the past.
         if self.client.connection_state() != State::Connected {
-            return Err(self.failed(what, "not connected"));
+            return Err(self.failed(what, &"not connected"));
         }
-        let request = Request::new().payload(body.into()).timeout(Some(self.patience));
+        let request = Request::new()
+            .payload(body.into())
+            .timeout(Some(self.patience));
         let answer = self.client.send_request(subject, request).await;
-        answer.map(|message| message.payload).map_err(|error| self.failed(what, error))
+        answer
+            .map(|message| message.payload)
+            .map_err(|error| self.failed(what, &error))
     }
 
-    fn failed(&self, what: &'static str, detail: impl ToString) -> StoreError {
-        StoreError::Nats { what, address: self.address.clone(), detail: detail.to_string() }
+    fn failed(&self, what: &'static str, detail: &impl ToString) -> StoreError {
+        StoreError::Nats {
+            what,
+            address: self.address.clone(),
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -116,12 +145,21 @@ impl Reader {
         let what = "opening a reader of the stream";
         let inbox = jetstream.client.new_inbox();
         let deliveries = jetstream.client.subscribe(inbox.clone()).await;
-        let deliveries = deliveries.map_err(|error| jetstream.failed(what, error))?;
+        let deliveries = deliveries.map_err(|error| jetstream.failed(what, &error))?;
         let name = format!("harness-{}", inbox.rsplit('.').next().unwrap_or_default());
         let request = api::create_request(&name, after + 1);
-        let answer = jetstream.ask(what, api::create_subject(&name), request).await?;
+        let answer = jetstream
+            .ask(what, api::create_subject(&name), request)
+            .await?;
         api::done("a reader of the stream", &answer)?;
-        Ok(Self { jetstream: jetstream.clone(), name, inbox, deliveries, delivered: 0, last_sequence: after })
+        Ok(Self {
+            jetstream: jetstream.clone(),
+            name,
+            inbox,
+            deliveries,
+            delivered: 0,
+            last_sequence: after,
+        })
     }
 
     /// The next messages; none where the stream has no more for now.
@@ -133,14 +171,19 @@ impl Reader {
         let what = "reading the stream";
         let jetstream = self.jetstream.clone();
         let request = api::next_request(BATCH).into();
-        let sent =
-            jetstream.client.publish_with_reply(api::next_subject(&self.name), self.inbox.clone(), request).await;
-        sent.map_err(|error| jetstream.failed(what, error))?;
+        let sent = jetstream
+            .client
+            .publish_with_reply(api::next_subject(&self.name), self.inbox.clone(), request)
+            .await;
+        sent.map_err(|error| jetstream.failed(what, &error))?;
         let mut read = Vec::new();
         while (read.len() as u64) < BATCH {
             let message = timeout(jetstream.patience, self.deliveries.next()).await;
             let Ok(Some(message)) = message else {
-                return Err(jetstream.failed(what, format!("no message behind sequence {} in time", self.last_sequence)));
+                return Err(jetstream.failed(
+                    what,
+                    &format!("no message behind sequence {} in time", self.last_sequence),
+                ));
             };
             match message.status {
                 None => read.push(self.take(&message)?),
@@ -148,36 +191,45 @@ impl Reader {
                 Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => break,
                 Some(status) => {
                     let described = message.description.as_deref().unwrap_or_default();
-                    return Err(jetstream.failed(what, format!("status {status} {described}")));
+                    return Err(jetstream.failed(what, &format!("status {status} {described}")));
                 }
             }
         }
         Ok(read)
     }
 
-    /// Removes the consumer; should that fail, JetStream forgets it within 30 s.
+    /// Removes the consumer; should that fail, `JetStream` forgets it within 30 s.
     ///
     /// # Errors
     /// As for [`JetStream::stream`].
     pub async fn close(self) -> Result<(), StoreError> {
         let subject = api::delete_subject(&self.name);
-        let answer = self.jetstream.ask("closing a reader of the stream", subject, Vec::new()).await?;
+        let answer = self
+            .jetstream
+            .ask("closing a reader of the stream", subject, Vec::new())
+            .await?;
         Ok(api::done("a reader's end", &answer)?)
     }
 
     fn take(&mut self, message: &Message) -> Result<judge::history::Published, StoreError> {
-        let Delivery { stream_sequence, consumer_sequence, stored_at } =
-            api::delivery(message.reply.as_deref().unwrap_or_default())?;
+        let Delivery {
+            stream_sequence,
+            consumer_sequence,
+            stored_at,
+        } = api::delivery(message.reply.as_deref().unwrap_or_default())?;
         if consumer_sequence != self.delivered + 1 || stream_sequence <= self.last_sequence {
             let detail = format!(
                 "delivery {consumer_sequence} (sequence {stream_sequence}) came behind {} ({})",
                 self.delivered, self.last_sequence
             );
-            return Err(self.jetstream.failed("reading the stream", detail));
+            return Err(self.jetstream.failed("reading the stream", &detail));
         }
         self.delivered = consumer_sequence;
         self.last_sequence = stream_sequence;
-        let id = message.headers.as_ref().and_then(|headers| headers.get(api::MESSAGE_ID));
+        let id = message
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get(api::MESSAGE_ID));
         Ok(judge::history::Published {
             sequence: stream_sequence,
             message_id: id.map(|id| id.as_str().to_owned()).unwrap_or_default(),

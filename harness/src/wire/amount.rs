@@ -23,10 +23,14 @@ pub fn minor_units(text: &str) -> Option<u64> {
         return None;
     }
     // Written out, the number has (digits of the fraction - exponent) fraction digits; two of them are minor units.
-    let shift = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(2)?;
+    let shift = exponent
+        .checked_sub(i64::try_from(fraction.len()).ok()?)?
+        .checked_add(2)?;
     let mut minor: u64 = 0;
     for digit in whole.bytes().chain(fraction.bytes()) {
-        minor = minor.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        minor = minor
+            .checked_mul(10)?
+            .checked_add(u64::from(digit - b'0'))?;
     }
     if shift < 0 {
         return None;
@@ -69,7 +73,8 @@ mod tests {
             ("1e-2", Some(1)),
             ("0.1", Some(10)),
             ("0.29", Some(29)),
-            ("1.005e1", None),
+            ("1.005e1", Some(1_005)),
+            ("1.0005e1", None),
             ("1.005e2", Some(10_050)),
             ("4.35", Some(435)),
             ("1000000000", Some(100_000_000_000)),
