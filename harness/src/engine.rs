@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 
+pub use containers::LogLine;
 pub use error::EngineError;
 pub use images::{ImageFacts, ImportSpec};
 pub use state::{ContainerState, Health, Publisher, Status, Usage, Volume};

@@ -96,6 +96,31 @@ async fn services(engine: &Engine, root: &Path, progress: Progress<'_>) -> Resul
     Ok((nats.unwrap_or(debian.nats), redis.unwrap_or(debian.redis)))
 }
 
+/// Where [`ensure`] would take NATS and Redis from; what to do if there is no such place. Fetches and builds nothing.
+pub async fn source_of_services(engine: &Engine) -> Result<String, String> {
+    let told = |error: EngineError| error.to_string();
+    let mut missing = Vec::new();
+    for (variable, official) in [("CATGA_NATS_IMAGE", OFFICIAL_NATS), ("CATGA_REDIS_IMAGE", OFFICIAL_REDIS)] {
+        let image = std::env::var(variable).ok().filter(|image| !image.is_empty()).unwrap_or_else(|| official.to_owned());
+        if !engine.image_exists(&image).await.map_err(told)? {
+            missing.push(image);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(String::from("their images are on this machine"));
+    }
+    if debian::Tags::of_recipe().are_here(engine).await.map_err(told)? {
+        return Ok(String::from("images of Debian's packages are on this machine"));
+    }
+    let Err(registry) = engine.registry_has(&missing[0], REGISTRY_ANSWERS).await else {
+        return Ok(format!("{} can be fetched", missing.join(" and ")));
+    };
+    if debian::can_build().await {
+        return Ok(String::from("no registry answers; they can be built from Debian's packages"));
+    }
+    Err(format!("no registry answers ({registry}); {}", debian::ADVICE))
+}
+
 /// The user's choice, fetched if need be, or the official image if it is on this machine.
 async fn found(
     engine: &Engine,

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use super::state::{self, ContainerState, PROJECT_LABEL, Publisher, Usage, Volume};
 use super::{ACTION, Engine, EngineError, QUESTION};
@@ -111,16 +111,54 @@ impl Engine {
         }
     }
 
-    /// Both output streams from the container's first line that is still kept, without the engine's framing, until the
-    /// container stops. After a start, follow again: the stream then begins at the first line once more.
-    pub fn follow_logs(&self, id: &str) -> impl Stream<Item = Result<Bytes, EngineError>> + Send + use<> {
-        let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).tail("all").build();
+    /// The end of what the container has written to both streams.
+    pub async fn last_lines(&self, id: &str, lines: usize) -> Result<String, EngineError> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let chunks = self.docker.logs(id, Some(options)).try_fold(Vec::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk.into_bytes());
+            Ok(all)
+        });
+        let all = self.asked("read the log of", &container(id), QUESTION, chunks).await?;
+        Ok(String::from_utf8_lossy(&all).into_owned())
+    }
+
+    /// The lines of both output streams, from the container's first one that is still kept, or from the second in which
+    /// `since` (a [`LogLine::at`], or nothing) lies, until the container stops. After a start, follow again.
+    pub fn follow_logs(&self, id: &str, since: &str) -> impl Stream<Item = Result<LogLine, EngineError>> + Send + use<> {
+        let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).timestamps(true).tail("all");
+        let options = options.since(whole_second(since)).build();
         let on = container(id);
         self.docker.logs(id, Some(options)).map(move |chunk| match chunk {
-            Ok(output) => Ok(output.into_bytes()),
+            Ok(output) => Ok(LogLine::parse(output.into_bytes())),
             Err(error) => Err(EngineError::answered("follow the log of", &on, &error)),
         })
     }
+}
+
+/// One line as the engine kept it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When the engine read it: RFC 3339, UTC, of fixed width, so that times compare as text. Empty if it gave none.
+    pub at: String,
+    /// With its line feed.
+    pub text: Bytes,
+}
+
+impl LogLine {
+    fn parse(mut line: Bytes) -> Self {
+        match line.iter().position(|byte| *byte == b' ') {
+            Some(end) if line.first().is_some_and(u8::is_ascii_digit) => {
+                let at = String::from_utf8_lossy(&line.split_to(end)).into_owned();
+                Self { at, text: line.slice(1..) }
+            }
+            _ => Self { at: String::new(), text: line },
+        }
+    }
+}
+
+/// The engine's client takes whole seconds; 0 asks for everything.
+fn whole_second(since: &str) -> i32 {
+    since.parse::<jiff::Timestamp>().ok().and_then(|since| i32::try_from(since.as_second()).ok()).unwrap_or_default()
 }
 
 fn container(id: &str) -> String {
@@ -129,4 +167,28 @@ fn container(id: &str) -> String {
 
 fn whole_seconds(grace: Duration) -> i32 {
     i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_is_parted_from_its_time() {
+        let line = LogLine::parse(Bytes::from_static(b"2026-11-24T08:24:06.120000000Z {\"a\": 1}\n"));
+        assert_eq!(line.at, "2026-11-24T08:24:06.120000000Z");
+        assert_eq!(line.text.as_ref(), b"{\"a\": 1}\n");
+    }
+
+    #[test]
+    fn a_line_without_a_time_stays_whole() {
+        let line = LogLine::parse(Bytes::from_static(b"plain text\n"));
+        assert_eq!((line.at.as_str(), line.text.as_ref()), ("", &b"plain text\n"[..]));
+    }
+
+    #[test]
+    fn following_again_starts_at_the_second_of_the_last_line() {
+        assert_eq!(whole_second("1970-01-01T00:00:07.900000000Z"), 7);
+        assert_eq!(whole_second(""), 0);
+    }
 }

@@ -74,6 +74,11 @@ impl Engine {
         }
     }
 
+    /// Asks the image's registry whether it has it, without fetching it.
+    pub async fn registry_has(&self, tag: &str, limit: Duration) -> Result<(), EngineError> {
+        self.asked("ask the registry for", &image(tag), limit, self.docker.inspect_registry_image(tag, None)).await.map(drop)
+    }
+
     /// Makes an image of a tar archive in memory.
     pub async fn import_bytes(&self, spec: &ImportSpec<'_>, tar: Bytes) -> Result<(), EngineError> {
         let docker = self.docker.clone().with_timeout(IMPORT);

@@ -25,6 +25,8 @@ pub(super) const SHELL: &str = "/usr/bin/busybox";
 const BUILD: Duration = Duration::from_secs(600);
 const INSTALL: Duration = Duration::from_secs(300);
 
+pub(super) const ADVICE: &str = "install mmdebstrap (`sudo apt-get install mmdebstrap debian-archive-keyring`), or name images that are on this machine in CATGA_NATS_IMAGE and CATGA_REDIS_IMAGE";
+
 /// The tags of one recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tags {
@@ -97,9 +99,18 @@ fn recipe(archive: &Path) -> Command {
     command
 }
 
+/// Whether [`Tags::build`] has what it takes: the tool, or the right to install it.
+pub(super) async fn can_build() -> bool {
+    let limit = Duration::from_secs(30);
+    if tool::run(Command::new("mmdebstrap").arg("--version"), limit).await.is_ok() {
+        return true;
+    }
+    let user = tool::run(Command::new("id").arg("-u"), limit).await;
+    user.is_ok_and(|id| id.trim() == "0") && tool::run(Command::new("apt-get").arg("--version"), limit).await.is_ok()
+}
+
 /// Installs the tool where we may; else says what to install.
 async fn install_builder() -> Result<(), String> {
-    const ADVICE: &str = "install mmdebstrap (`sudo apt-get install mmdebstrap debian-archive-keyring`), or name images that are on this machine in CATGA_NATS_IMAGE and CATGA_REDIS_IMAGE";
     match tool::run(Command::new("mmdebstrap").arg("--version"), Duration::from_secs(30)).await {
         Ok(_) => return Ok(()),
         Err(ToolError::Missing { .. }) => {}

@@ -1,0 +1,202 @@
+//! A cluster under compose: brought up, found, looked at, taken down. Faults are the nemesis's, through the engine.
+//!
+//! Only what carries the harness's own mark is ever changed here; what somebody started by hand can be attached to.
+
+mod compose;
+mod listeners;
+mod ports;
+mod ready;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::engine::{ContainerState, Engine, EngineError, Status};
+use crate::images::{Images, Progress};
+use crate::poll::Expired;
+use crate::tool::ToolError;
+
+pub use compose::ComposeTool;
+pub use ports::{Port, Ports, Published, TakenPort, taken_ports};
+
+/// The mark on containers and volumes that the harness made; the compose file's default is `operator`.
+pub const OWNER: &str = "harness";
+/// From the end of compose's work until everything is healthy; Redis may load a long append-only file.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+
+/// A Catga node of a running cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Service name, `cluster-node-1`; further containers of one service carry their number, `cluster-node.2`.
+    pub name: String,
+    /// As its `/health` says.
+    pub id: String,
+    /// `http://127.0.0.1:8081`
+    pub url: String,
+    /// Engine id.
+    pub container: String,
+}
+
+/// A cluster that was healthy when this was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    pub project: String,
+    pub nodes: Vec<Node>,
+    /// `127.0.0.1:4222`
+    pub nats: String,
+    /// `http://127.0.0.1:8222`
+    pub nats_monitor: String,
+    /// `127.0.0.1:6379`
+    pub redis: String,
+    /// Engine ids by service, named as [`Node::name`] is.
+    pub containers: BTreeMap<String, String>,
+}
+
+/// What an earlier run left in the project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Removed first, with its data.
+    Fresh,
+    /// Healed and used, with its data.
+    Keep,
+}
+
+#[derive(Debug, Clone)]
+pub struct UpOptions {
+    /// Where the compose file lies.
+    pub root: PathBuf,
+    pub start: Start,
+    pub ports: Ports,
+    /// The planted bug that the nodes run with, if any.
+    pub plant: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(
+        "no compose tool: neither `docker compose` nor `docker-compose` runs here; install one (`apt-get install docker-compose`, or your engine's compose plugin)"
+    )]
+    ComposeAbsent,
+    #[error("{tool} is version {version}, and the compose file needs 1.27 or newer; upgrade it")]
+    ComposeTooOld { tool: String, version: String },
+    #[error("compose could not {what} project {project}: {error}")]
+    Compose { what: &'static str, project: String, error: ToolError },
+    #[error(
+        "project {project} has things that the harness did not make: {}; attach to it with --use-running, or remove it with `docker-compose -p {project} down`",
+        things.join(", ")
+    )]
+    Foreign { project: String, things: Vec<String> },
+    #[error(
+        "port {port} for {service} is taken by {by}; stop that, or choose another port in {variable} (empty picks a free one)"
+    )]
+    PortTaken { port: u16, service: &'static str, by: String, variable: &'static str },
+    #[error("{variable} in the environment or in .env is {value}, and no port")]
+    BadPort { variable: &'static str, value: String },
+    #[error("cannot read {path}: {error}", path = path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("project {project} did not become ready {expired}{logs}")]
+    NotReady { project: String, expired: Expired, logs: String },
+    #[error("project {project} has no containers; start it with `docker-compose up -d`, or leave out --use-running")]
+    NothingRunning { project: String },
+}
+
+/// Brings the project up and waits until every service is healthy and every node ready.
+///
+/// # Errors
+/// Somebody else's things are in the project, a port is taken, compose fails, or it does not become ready in time.
+pub async fn up(
+    engine: &Engine,
+    tool: &ComposeTool,
+    images: &Images,
+    project: &str,
+    options: &UpOptions,
+    progress: Progress<'_>,
+) -> Result<Cluster, ClusterError> {
+    refuse_foreign(engine, project).await?;
+    let found = engine.containers(project).await?;
+    thaw(engine, &found).await?;
+    let run = compose::Run { engine, tool, root: &options.root, project };
+    if options.start == Start::Fresh && something_is_left(engine, project, &found).await? {
+        progress(&format!("removing what an earlier run left in project {project}"));
+        run.down(true).await?;
+    }
+    let found = engine.containers(project).await?;
+    options.ports.refuse_taken(engine, &options.root, &found).await?;
+    progress(&format!("starting project {project}"));
+    run.up(images, &options.ports, options.plant.as_deref()).await?;
+    ready::wait(engine, project, READY_WITHIN).await
+}
+
+/// Finds a running cluster, of whomever, and waits until it is healthy. Changes nothing.
+///
+/// # Errors
+/// There is none, or it does not become ready in time.
+pub async fn attach(engine: &Engine, project: &str) -> Result<Cluster, ClusterError> {
+    if engine.containers(project).await?.is_empty() {
+        return Err(ClusterError::NothingRunning { project: project.to_owned() });
+    }
+    ready::wait(engine, project, READY_WITHIN).await
+}
+
+/// Takes our own project down; its data stays unless `remove_volumes`. Says whether there was anything.
+///
+/// # Errors
+/// Somebody else's things are in the project, or compose fails.
+pub async fn down(
+    engine: &Engine,
+    tool: &ComposeTool,
+    root: &std::path::Path,
+    project: &str,
+    remove_volumes: bool,
+) -> Result<bool, ClusterError> {
+    refuse_foreign(engine, project).await?;
+    let found = engine.containers(project).await?;
+    if !something_is_left(engine, project, &found).await? {
+        return Ok(false);
+    }
+    thaw(engine, &found).await?;
+    compose::Run { engine, tool, root, project }.down(remove_volumes).await?;
+    Ok(true)
+}
+
+/// Every container of the project as the engine sees it now, by service.
+pub async fn status(engine: &Engine, project: &str) -> Result<Vec<ContainerState>, EngineError> {
+    engine.containers(project).await
+}
+
+/// The name by which the rest of the harness knows a container.
+#[must_use]
+pub fn service_name(container: &ContainerState) -> String {
+    match container.number {
+        0 | 1 => container.service.clone(),
+        number => format!("{}.{number}", container.service),
+    }
+}
+
+async fn refuse_foreign(engine: &Engine, project: &str) -> Result<(), ClusterError> {
+    let ours = |owner: &Option<String>| owner.as_deref() == Some(OWNER);
+    let containers = engine.containers(project).await?;
+    let volumes = engine.volumes(project).await?;
+    let things: Vec<String> = containers
+        .iter()
+        .filter(|container| !ours(&container.owner))
+        .map(|container| format!("container {}", container.name))
+        .chain(volumes.iter().filter(|volume| !ours(&volume.owner)).map(|volume| format!("volume {}", volume.name)))
+        .collect();
+    if things.is_empty() { Ok(()) } else { Err(ClusterError::Foreign { project: project.to_owned(), things }) }
+}
+
+/// Compose hangs on a frozen container, whether it starts or stops it.
+async fn thaw(engine: &Engine, containers: &[ContainerState]) -> Result<(), EngineError> {
+    for container in containers.iter().filter(|container| container.status == Status::Paused) {
+        engine.unpause(&container.id).await?;
+    }
+    Ok(())
+}
+
+async fn something_is_left(engine: &Engine, project: &str, containers: &[ContainerState]) -> Result<bool, EngineError> {
+    Ok(!containers.is_empty() || !engine.volumes(project).await?.is_empty())
+}

@@ -1,0 +1,144 @@
+//! The compose tool: `docker compose` (version 2) or `docker-compose` (1.29.2, or 2 by itself).
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::{ClusterError, OWNER, Ports};
+use crate::engine::Engine;
+use crate::images::Images;
+use crate::tool;
+
+/// Names another tool, or one of the two: `docker-compose`, `docker compose`.
+const CHOICE: &str = "CATGA_COMPOSE";
+const ASK: Duration = Duration::from_secs(30);
+/// Starting waits for NATS and Redis to be healthy, and Redis may have to load its data.
+const UP: Duration = Duration::from_secs(180);
+const DOWN: Duration = Duration::from_secs(120);
+/// The data goes too, so nobody needs a graceful stop.
+const HURRIED_GRACE: &str = "1";
+
+/// A compose tool that runs here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComposeTool {
+    words: Vec<OsString>,
+    version: String,
+}
+
+impl ComposeTool {
+    /// `docker compose` first, then `docker-compose`, unless `CATGA_COMPOSE` names one.
+    ///
+    /// # Errors
+    /// There is none, or it is too old for the compose file.
+    pub async fn detect() -> Result<Self, ClusterError> {
+        let chosen = std::env::var(CHOICE).ok().filter(|chosen| !chosen.trim().is_empty());
+        let candidates: Vec<String> = match chosen {
+            Some(chosen) => vec![chosen],
+            None => vec![String::from("docker compose"), String::from("docker-compose")],
+        };
+        for candidate in candidates {
+            let words: Vec<OsString> = candidate.split_whitespace().map(OsString::from).collect();
+            let mut ask = command(&words);
+            if let Ok(answer) = tool::run(ask.args(["version", "--short"]), ASK).await {
+                let version = answer.trim().trim_start_matches('v').to_owned();
+                if is_too_old(&version) {
+                    return Err(ClusterError::ComposeTooOld { tool: candidate, version });
+                }
+                return Ok(Self { words, version });
+            }
+        }
+        Err(ClusterError::ComposeAbsent)
+    }
+
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// As a person types it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// One project in one checkout.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) tool: &'a ComposeTool,
+    pub(super) root: &'a Path,
+    pub(super) project: &'a str,
+}
+
+impl Run<'_> {
+    pub(super) async fn up(&self, images: &Images, ports: &Ports, plant: Option<&str>) -> Result<(), ClusterError> {
+        let mut command = self.command();
+        command
+            .args(["up", "--detach", "--no-build", "--remove-orphans"])
+            .env("CATGA_NODE_IMAGE", &images.node)
+            .env("CATGA_NATS_IMAGE", &images.nats)
+            .env("CATGA_REDIS_IMAGE", &images.redis)
+            .envs(ports.environment());
+        if let Some(plant) = plant {
+            command.env("CATGA_PLANT", plant);
+        }
+        self.finish("start", &mut command, UP).await
+    }
+
+    pub(super) async fn down(&self, remove_volumes: bool) -> Result<(), ClusterError> {
+        let mut command = self.command();
+        command.args(["down", "--remove-orphans"]);
+        if remove_volumes {
+            command.args(["--volumes", "--timeout", HURRIED_GRACE]);
+        }
+        self.finish("take down", &mut command, DOWN).await
+    }
+
+    fn command(&self) -> Command {
+        let mut command = command(&self.tool.words);
+        command
+            .current_dir(self.root)
+            .args(["--ansi", "never", "--project-name", self.project, "--file"])
+            .arg(self.root.join("docker-compose.yml"))
+            // The same engine as ours, and the same project wherever the file says so.
+            .env("DOCKER_HOST", self.engine.host())
+            .env("COMPOSE_PROJECT_NAME", self.project)
+            .env("CATGA_OWNER", OWNER)
+            // A bug is planted on purpose or not at all.
+            .env_remove("CATGA_PLANT")
+            .env_remove("COMPOSE_PROFILES");
+        command
+    }
+
+    async fn finish(&self, what: &'static str, command: &mut Command, limit: Duration) -> Result<(), ClusterError> {
+        let ended = tool::run(command, limit).await;
+        ended.map(drop).map_err(|error| ClusterError::Compose { what, project: self.project.to_owned(), error })
+    }
+}
+
+fn command(words: &[OsString]) -> Command {
+    let (program, rest) = words.split_first().expect("a compose tool has a name");
+    let mut command = Command::new(program);
+    command.args(rest);
+    command
+}
+
+/// 1.27 is the first that reads the compose specification without a `version:`.
+fn is_too_old(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    matches!((parts.next().flatten(), parts.next().flatten()), (Some(0), _) | (Some(1), Some(..=26)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_versions_before_the_specification_are_too_old() {
+        for (version, expected) in [("1.25.0", true), ("1.26.2", true), ("1.29.2", false), ("2.26.1-4", false), ("2.40.3+ds1", false)] {
+            assert_eq!(is_too_old(version), expected, "{version}");
+        }
+    }
+}
