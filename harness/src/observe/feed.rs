@@ -86,7 +86,7 @@ impl Feed {
                     self.tell(FeedState::Lost, lost);
                 }
                 Err(obstacle) if self.connected_before => {
-                    self.blindness.say(&self.post.recorder, &obstacle)
+                    self.blindness.say(&self.post.recorder, &obstacle);
                 }
                 Err(obstacle) => {
                     first.send_replace(FirstConnection::Waiting(obstacle));
