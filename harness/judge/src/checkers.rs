@@ -1,0 +1,60 @@
+//! The checkers: pure functions of plan and history, one file each, and cost near-linear in the history.
+//!
+//! The definitions behind their words stand at the top of each file.
+
+mod answers;
+mod completeness;
+mod diverged;
+mod duplicated;
+mod exercised;
+mod expectations;
+mod faults;
+mod feeds;
+mod forgotten;
+mod generator;
+mod indeterminate;
+mod ledger;
+mod lost;
+mod stranded;
+mod stray;
+mod unexpected;
+mod vanished;
+
+pub use generator::{LATE_MS, LATE_SHARE_MAX};
+
+use crate::case::Case;
+use crate::fate::Fate;
+use crate::figures::Figures;
+use crate::verdict::Finding;
+
+/// What a checker looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Desk<'a> {
+    pub(crate) case: &'a Case<'a>,
+    /// What became of each claim, in the order of the case's claims.
+    pub(crate) fates: &'a [Fate],
+    pub(crate) figures: &'a Figures,
+}
+
+pub(crate) type Checker = for<'a> fn(&Desk<'a>) -> Finding;
+
+/// All checkers by name, in the order of the report: safety first, then liveness, then whether the run can be trusted.
+pub(crate) const ALL: &[(&str, Checker)] = &[
+    ("lost", lost::check),
+    ("duplicated", duplicated::check),
+    ("unexpected", unexpected::check),
+    ("forgotten", forgotten::check),
+    ("vanished", vanished::check),
+    ("diverged", diverged::check),
+    ("ledger", ledger::check),
+    ("answers", answers::check),
+    ("feeds", feeds::check),
+    ("indeterminate", indeterminate::check),
+    ("stranded", stranded::check),
+    ("stray", stray::check),
+    ("exercised", exercised::check),
+    ("faults", faults::check),
+    ("generator", generator::check),
+    ("completeness", completeness::check),
+    ("expectations", expectations::check),
+];

@@ -1,0 +1,118 @@
+//! Duplicated: applied more than once on a node, by its projection, its feed (two positions) or a confirming read; two
+//! acknowledged message ids for one order id; or twice in the stream. A message that is twice in the stream is allowed
+//! outside the deduplication window, and reported.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Desk;
+use crate::case::Case;
+use crate::figures::clock::wall_us;
+use crate::history::{NodeIx, Order, Outcome, PublishedMessage};
+use crate::life::lives;
+use crate::verdict::Finding;
+
+/// JetStream drops a message whose id it has stored within this time.
+const DEDUP_WINDOW_US: i64 = 120_000_000;
+
+pub(super) fn check(desk: &Desk<'_>) -> Finding {
+    const NAME: &str = "duplicated";
+    let case = desk.case;
+    let confirmed = confirmed_twice(case);
+    let mut wrong: Vec<usize> = Vec::new();
+    let mut evidence = Vec::new();
+    let mut tolerated = Vec::new();
+    for (number, order) in case.history.orders.iter().enumerate() {
+        let mut found = applied_twice(case, number, order);
+        if let Some(node) = confirmed.get(&number) {
+            found.push(format!("applied more than once on {}, as a read confirmed", case.history.node_name(*node)));
+        }
+        found.extend(acknowledged_twice(case, order));
+        match published_twice(case, order) {
+            Some(Twice::Wrong(what)) => found.push(what),
+            Some(Twice::Allowed(what)) => tolerated.push(format!("{}: {what}", order.id)),
+            None => {}
+        }
+        if !found.is_empty() {
+            wrong.push(number);
+            evidence.push(format!("{}: {}", order.id, found.join("; ")));
+        }
+    }
+    if !wrong.is_empty() {
+        let orders = lives(case, wrong.iter().copied());
+        let summary = format!("{} orders took effect more than once, or were taken in twice", wrong.len());
+        return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
+    }
+    if tolerated.is_empty() {
+        Finding::valid(NAME, "no order was applied, acknowledged or published twice")
+    } else {
+        let summary = format!("{} messages are twice in the stream, outside its deduplication window", tolerated.len());
+        Finding::valid(NAME, summary).with(tolerated)
+    }
+}
+
+fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
+    let history = case.history;
+    let mut applied: BTreeMap<NodeIx, u64> = BTreeMap::new();
+    for entry in case.projected(number) {
+        *applied.entry(entry.node).or_default() += entry.applied;
+    }
+    let mut positions: BTreeMap<NodeIx, BTreeSet<u64>> = BTreeMap::new();
+    for seen in order.seen.iter().map(|at| &history.seen[*at]) {
+        positions.entry(seen.node).or_default().insert(seen.position);
+    }
+    let projected = applied
+        .iter()
+        .filter(|(_, times)| **times > 1)
+        .map(|(node, times)| format!("applied {times} times on {}", history.node_name(*node)));
+    let fed = positions
+        .iter()
+        .filter(|(_, positions)| positions.len() > 1)
+        .map(|(node, positions)| format!("on the feed of {} at positions {positions:?}", history.node_name(*node)));
+    projected.chain(fed).collect()
+}
+
+fn confirmed_twice(case: &Case<'_>) -> BTreeMap<usize, NodeIx> {
+    let confirms = case.history.confirms.iter();
+    confirms.filter(|confirm| confirm.applied.is_some_and(|applied| applied > 1)).map(|confirm| (confirm.order, confirm.node)).collect()
+}
+
+fn acknowledged_twice(case: &Case<'_>, order: &Order) -> Option<String> {
+    let ends = order.ops.iter().filter_map(|at| case.history.ops[*at].end.as_ref());
+    let ids: BTreeSet<&str> = ends
+        .filter(|end| end.outcome == Outcome::Ok)
+        .filter_map(|end| end.answer.as_ref())
+        .map(|answer| answer.message_id.as_str())
+        .collect();
+    (ids.len() > 1).then(|| format!("acknowledged under {} message ids: {}", ids.len(), join(&ids)))
+}
+
+enum Twice {
+    Wrong(String),
+    Allowed(String),
+}
+
+fn published_twice(case: &Case<'_>, order: &Order) -> Option<Twice> {
+    let messages: Vec<&PublishedMessage> = order.published.iter().map(|at| &case.history.published[*at]).collect();
+    let [first, .., last] = messages.as_slice() else { return None };
+    let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
+    let sequences: BTreeSet<u64> = messages.iter().map(|message| message.sequence).collect();
+    if sequences.len() < 2 {
+        // One message that was read twice is the reader's doing.
+        return None;
+    }
+    if ids.len() > 1 {
+        return Some(Twice::Wrong(format!("in the stream under {} message ids: {}", ids.len(), join(&ids))));
+    }
+    let what = format!("message {} is in the stream at sequences {sequences:?}", first.message_id);
+    let mut times: Vec<i64> = messages.iter().filter_map(|message| wall_us(&message.stored_at)).collect();
+    times.sort_unstable();
+    let closest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
+    match closest {
+        Some(gap_us) if times.len() == messages.len() && gap_us > DEDUP_WINDOW_US => Some(Twice::Allowed(what)),
+        _ => Some(Twice::Wrong(format!("{what}, stored {} and {}", first.stored_at, last.stored_at))),
+    }
+}
+
+fn join(ids: &BTreeSet<&str>) -> String {
+    ids.iter().copied().collect::<Vec<_>>().join(", ")
+}

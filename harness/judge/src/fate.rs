@@ -1,0 +1,126 @@
+//! What became of each claim, from all the evidence at the end of a run.
+
+use crate::case::{Case, Claim, Class};
+use crate::history::{NodeIx, reads};
+
+/// What became of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Applied on every required node.
+    Applied,
+    /// It took effect or was promised, and these required nodes do not have it.
+    Lost(Vec<NodeIx>),
+    /// Indeterminate, and it left no trace anywhere.
+    Absent,
+    /// All its operations certainly failed.
+    Refused,
+    /// Indeterminate, and the evidence contradicts itself or is not all there.
+    Unresolved(String),
+    /// Acknowledged and missing somewhere, but it cannot be told whether for good.
+    Unjudged(String),
+}
+
+/// What became of every claim, in the order of the case's claims.
+pub(crate) fn fates(case: &Case<'_>) -> Vec<Fate> {
+    case.claims.iter().map(|claim| fate(case, claim)).collect()
+}
+
+pub(crate) fn fate(case: &Case<'_>, claim: &Claim) -> Fate {
+    match claim.class {
+        Class::Failed => Fate::Refused,
+        Class::Acknowledged => match missing(case, claim) {
+            Missing::Nowhere => Fate::Applied,
+            Missing::On(nodes) => Fate::Lost(nodes),
+            Missing::CannotTell(why) => Fate::Unjudged(why),
+        },
+        Class::Indeterminate => resolve(case, claim),
+    }
+}
+
+enum Missing {
+    Nowhere,
+    On(Vec<NodeIx>),
+    CannotTell(String),
+}
+
+/// The required nodes that certainly lack a claim. A projection that was not read proves nothing, and before
+/// quiescence nothing is missing for good.
+fn missing(case: &Case<'_>, claim: &Claim) -> Missing {
+    let (unread, lacking): (Vec<NodeIx>, Vec<NodeIx>) = case
+        .required
+        .iter()
+        .copied()
+        .filter(|node| !case.is_applied(claim, *node))
+        .partition(|node| !case.has_projection(*node));
+    if !case.is_quiescent() && !(unread.is_empty() && lacking.is_empty()) {
+        return Missing::CannotTell("the cluster was not quiescent when it was read".to_owned());
+    }
+    if !lacking.is_empty() {
+        return Missing::On(lacking);
+    }
+    if !unread.is_empty() {
+        return Missing::CannotTell(format!("the projection of {} was not read", case.names(&unread)));
+    }
+    if !case.missing_nodes.is_empty() {
+        return Missing::CannotTell(format!("nothing is known of {}", case.missing_nodes.join(", ")));
+    }
+    Missing::Nowhere
+}
+
+/// An indeterminate claim is resolved from what was found in the stream, the outbox, the records and the projections.
+fn resolve(case: &Case<'_>, claim: &Claim) -> Fate {
+    let own = has_own_trace(case, claim);
+    let rivals: Vec<&Claim> =
+        case.claims_of(claim.order).iter().filter(|other| *other != claim && other.class != Class::Failed).collect();
+    let rival_trace = rivals.iter().any(|rival| rival.class == Class::Acknowledged || has_own_trace(case, rival));
+    if own && rival_trace {
+        return Fate::Unresolved("there are traces of two contents under one order id".to_owned());
+    }
+    if own {
+        return lost_or_applied(case, claim);
+    }
+    if rival_trace || !has_bare_trace(case, claim.order) {
+        return match unread(case) {
+            None => Fate::Absent,
+            Some(what) => Fate::Unresolved(format!("no trace was found, but the read of {what} is missing")),
+        };
+    }
+    if rivals.is_empty() { lost_or_applied(case, claim) } else { Fate::Unresolved("its only traces do not tell the content".to_owned()) }
+}
+
+fn lost_or_applied(case: &Case<'_>, claim: &Claim) -> Fate {
+    match missing(case, claim) {
+        Missing::Nowhere => Fate::Applied,
+        Missing::On(nodes) => Fate::Lost(nodes),
+        Missing::CannotTell(why) => Fate::Unresolved(why),
+    }
+}
+
+/// A trace that tells the claim's very content.
+fn has_own_trace(case: &Case<'_>, claim: &Claim) -> bool {
+    let history = case.history;
+    let order = &history.orders[claim.order];
+    let published = order.published.iter().any(|at| {
+        let answer = &history.published[*at].answer;
+        claim.has_content(&answer.customer_id, answer.amount_minor)
+    });
+    let recorded = order.records.iter().any(|at| {
+        let record = &history.records[*at];
+        claim.has_content(&record.customer_id, record.amount_minor)
+    });
+    let mut projected = case.projected(claim.order);
+    published || recorded || projected.any(|entry| claim.has_content(&entry.customer_id, entry.amount_minor))
+}
+
+/// A trace of the order that does not tell its content.
+fn has_bare_trace(case: &Case<'_>, order: usize) -> bool {
+    let order = &case.history.orders[order];
+    !order.seen.is_empty() || !order.rows.is_empty()
+}
+
+/// The first final read that is missing for the proof that something left no trace.
+fn unread(case: &Case<'_>) -> Option<String> {
+    let stores = [reads::STREAM, reads::OUTBOX, reads::RECORDS].into_iter().find(|what| !case.history.has_read(what));
+    let node = || case.required.iter().find(|node| !case.has_projection(**node));
+    stores.map(str::to_owned).or_else(|| node().map(|node| reads::projection(case.history.node_name(*node))))
+}

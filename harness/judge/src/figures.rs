@@ -1,0 +1,80 @@
+//! Everything that is measured, from the history and the samples alone.
+
+pub(crate) mod availability;
+pub(crate) mod backlog;
+pub(crate) mod clock;
+pub(crate) mod exercised;
+pub(crate) mod expectations;
+pub(crate) mod histogram;
+pub(crate) mod propagation;
+pub(crate) mod recovery;
+pub(crate) mod requests;
+
+use std::collections::BTreeMap;
+
+use crate::case::Case;
+use crate::fate::Fate;
+use crate::report::{Expectation, FaultFigures, LoadFigures, Outbox, Propagation, Requests, SteadyState};
+
+/// All figures of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) load: LoadFigures,
+    pub(crate) steady_state: Option<SteadyState>,
+    pub(crate) propagation: Propagation,
+    pub(crate) requests: Requests,
+    pub(crate) outbox: Outbox,
+    pub(crate) faults: Vec<FaultFigures>,
+    pub(crate) availability: Option<f64>,
+    pub(crate) availability_all: Option<f64>,
+    pub(crate) exercised: BTreeMap<String, u64>,
+    pub(crate) expectations: Vec<Expectation>,
+}
+
+pub(crate) fn measure(case: &Case<'_>, fates: &[Fate]) -> Figures {
+    let readings = recovery::Readings::of(case);
+    let propagation = propagation::measure(case, fates, recovery::steady_interval(case));
+    let steady_state = recovery::steady_state(case, &readings, &propagation.steady);
+    let recoveries = recovery::recoveries(case, &readings, steady_state.as_ref());
+    let faults = faults(case, &recoveries);
+    let (availability, availability_all) = availability::measure(case);
+    let measurements = expectations::Measurements { propagation: &propagation.figures, faults: &faults, availability };
+    let expectations = expectations::judge(&case.plan.expect, &measurements);
+    Figures {
+        load: requests::load(case),
+        steady_state,
+        propagation: propagation.figures,
+        requests: requests::measure(case),
+        outbox: case.backlog.figures(),
+        faults,
+        availability,
+        availability_all,
+        exercised: exercised::measure(case),
+        expectations,
+    }
+}
+
+fn faults(case: &Case<'_>, recoveries: &[backlog::Measured]) -> Vec<FaultFigures> {
+    let ms = |t_us: Option<u64>| t_us.map(|t_us| case.edges.ms(t_us));
+    let measured = case.spans.iter().zip(recoveries).zip(case.backlog.drains.iter().zip(&case.backlog.windows));
+    case.plan
+        .faults
+        .iter()
+        .zip(measured)
+        .map(|(fault, ((span, recovery), (drain, window)))| FaultFigures {
+            kind: fault.kind,
+            target: fault.target.clone(),
+            services: fault.services.clone(),
+            planned_at_ms: fault.at_ms,
+            injected_at_ms: ms(span.inject_us),
+            healed_at_ms: ms(span.healed_us),
+            effect_verified: span.effect_verified,
+            heal_verified: span.heal_verified,
+            recovery_ms: recovery.took_ms(),
+            recovery_censored_ms: recovery.censored_ms(),
+            drain_ms: drain.took_ms(),
+            drain_censored_ms: drain.censored_ms(),
+            window_end_ms: ms(window.map(|window| window.until_us)),
+        })
+        .collect()
+}

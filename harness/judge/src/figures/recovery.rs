@@ -1,0 +1,124 @@
+//! The steady state, and how long after each heal the cluster was back in it.
+
+use super::backlog::{self, Measured};
+use super::histogram::Latencies;
+use super::requests::waited_us;
+use crate::case::Case;
+use crate::plan::{STEADY_MIN_MS, STEADY_MIN_OPS};
+use crate::report::SteadyState;
+
+/// The length of a window, and how finely its start is searched.
+const WINDOW_US: u64 = 1_000_000;
+const STEP_US: u64 = 100_000;
+/// A window tells something from so many operations on.
+const WINDOW_MIN_OPS: usize = 50;
+/// So many windows in a row must be good.
+const HELD_WINDOWS: u64 = 5;
+/// How far success may stay below the steady state.
+const SUCCESS_SLACK: f64 = 0.01;
+
+/// The interval of the steady state on the run's clock: after warm-up, before the first fault.
+pub(crate) fn steady_interval(case: &Case<'_>) -> Option<(u64, u64)> {
+    let from_us = case.edges.load_start_us + case.plan.load.warm_up_ms * 1_000;
+    let first_fault = case.spans.iter().filter_map(|span| span.inject_us).min();
+    let until_us = first_fault.unwrap_or(case.edges.load_end_us).min(case.edges.load_end_us);
+    (until_us >= from_us + STEADY_MIN_MS * 1_000).then_some((from_us, until_us))
+}
+
+/// An operation as the windows see it.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    intended_us: u64,
+    waited_us: Option<u64>,
+    ended_us: u64,
+    served: bool,
+}
+
+/// Operations by intended start.
+pub(crate) struct Readings(Vec<Reading>);
+
+impl Readings {
+    pub(crate) fn of(case: &Case<'_>) -> Self {
+        let mut readings: Vec<Reading> = case
+            .history
+            .ops
+            .iter()
+            .map(|op| Reading {
+                intended_us: op.intended_us,
+                waited_us: waited_us(op, op.intended_us),
+                ended_us: op.end.as_ref().map_or(u64::MAX, |end| end.t_us),
+                served: op.is_served(),
+            })
+            .collect();
+        readings.sort_unstable_by_key(|reading| reading.intended_us);
+        Self(readings)
+    }
+
+    fn within(&self, from_us: u64, until_us: u64) -> &[Reading] {
+        let start = self.0.partition_point(|reading| reading.intended_us < from_us);
+        let end = self.0.partition_point(|reading| reading.intended_us < until_us);
+        self.0.get(start..end).unwrap_or_default()
+    }
+}
+
+/// `None` if it was too short or had too few operations.
+pub(crate) fn steady_state(case: &Case<'_>, readings: &Readings, propagation: &Latencies) -> Option<SteadyState> {
+    let (from_us, until_us) = steady_interval(case)?;
+    // What was under way when the first fault struck is not steady any more.
+    let within: Vec<&Reading> =
+        readings.within(from_us, until_us).iter().filter(|reading| reading.ended_us < until_us).collect();
+    if (within.len() as u64) < STEADY_MIN_OPS {
+        return None;
+    }
+    let mut latencies = Latencies::new();
+    within.iter().filter_map(|reading| reading.waited_us).for_each(|us| latencies.add(us));
+    let served = within.iter().filter(|reading| reading.served).count();
+    Some(SteadyState {
+        from_ms: case.edges.ms(from_us),
+        until_ms: case.edges.ms(until_us),
+        operations: within.len() as u64,
+        success: served as f64 / within.len() as f64,
+        request_p50_ms: latencies.at_ms(0.5),
+        request_p99_ms: latencies.at_ms(0.99),
+        propagation_p50_ms: propagation.at_ms(0.5),
+        propagation_p99_ms: propagation.at_ms(0.99),
+        outbox_depth_max: case.backlog.outbox.steady_max,
+    })
+}
+
+/// By fault: from issuing its heal to the first good window of a row that holds for five.
+pub(crate) fn recoveries(case: &Case<'_>, readings: &Readings, steady: Option<&SteadyState>) -> Vec<Measured> {
+    let Some((success, p99_ms)) = steady.and_then(|steady| Some((steady.success, steady.request_p99_ms?))) else {
+        return vec![Measured::Unknown; case.spans.len()];
+    };
+    let is_good = |from_us| is_good(readings.within(from_us, from_us + WINDOW_US), success, 2.0 * p99_ms);
+    let recovery = |number: usize, heal_us: u64| {
+        let cut = backlog::cut(&case.spans, number, heal_us, case.edges.load_end_us, false);
+        let mut start_us = heal_us;
+        while start_us + HELD_WINDOWS * WINDOW_US <= cut.at_us {
+            if (0..HELD_WINDOWS).all(|ahead| is_good(start_us + ahead * WINDOW_US)) {
+                return Measured::Took(start_us - heal_us);
+            }
+            start_us += STEP_US;
+        }
+        Measured::Censored(cut.at_us.saturating_sub(heal_us))
+    };
+    let spans = case.spans.iter().enumerate();
+    spans.map(|(number, span)| span.heal_us.map_or(Measured::Unknown, |heal_us| recovery(number, heal_us))).collect()
+}
+
+/// A window of too few operations tells nothing, and so is not good.
+fn is_good(readings: &[Reading], success: f64, p99_limit_ms: f64) -> bool {
+    if readings.len() < WINDOW_MIN_OPS {
+        return false;
+    }
+    let served = readings.iter().filter(|reading| reading.served).count();
+    if (served as f64 / readings.len() as f64) < success - SUCCESS_SLACK {
+        return false;
+    }
+    // The exact nearest rank: a window has too few operations for a histogram's error to be small beside it.
+    let mut waited: Vec<u64> = readings.iter().filter_map(|reading| reading.waited_us).collect();
+    waited.sort_unstable();
+    let rank = ((waited.len() as f64 * 0.99).ceil() as usize).max(1);
+    waited.get(rank - 1).is_some_and(|p99_us| *p99_us as f64 / 1_000.0 <= p99_limit_ms)
+}
