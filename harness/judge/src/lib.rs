@@ -40,6 +40,7 @@ pub(crate) mod figures;
 pub mod history;
 mod judgement;
 pub(crate) mod life;
+pub(crate) mod numbers;
 pub mod plan;
 pub mod report;
 pub mod scenario;

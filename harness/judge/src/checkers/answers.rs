@@ -23,19 +23,36 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         found.extend(wrong_conflict(case, claim));
         if !found.is_empty() {
             wrong.push(claim.order);
-            evidence.push(format!("{}: {}", case.history.orders[claim.order].id, found.join("; ")));
+            evidence.push(format!(
+                "{}: {}",
+                case.history.orders[claim.order].id,
+                found.join("; ")
+            ));
         }
     }
     let odd = odd_statuses(case);
     if !wrong.is_empty() {
-        let summary = format!("{} orders got an answer that is not their own, changed, or was refused without reason", wrong.len());
+        let summary = format!(
+            "{} orders got an answer that is not their own, changed, or was refused without reason",
+            wrong.len()
+        );
         let orders = lives(case, wrong.iter().copied());
-        return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with(odd).with_orders(orders);
+        return Finding::invalid(NAME, summary)
+            .counting(wrong.len())
+            .with(evidence)
+            .with(odd)
+            .with_orders(orders);
     }
-    let answered = case.history.ops.iter().filter(|op| op.outcome() == Outcome::Ok).count();
+    let answered = case
+        .history
+        .ops
+        .iter()
+        .filter(|op| op.outcome() == Outcome::Ok)
+        .count();
     let mut summary = format!("all {answered} answers echo their own request");
     if !odd.is_empty() {
-        summary.push_str("; there were statuses that the contract does not know for these requests");
+        summary
+            .push_str("; there were statuses that the contract does not know for these requests");
     }
     Finding::valid(NAME, summary).with(odd)
 }
@@ -43,12 +60,26 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 /// An answer that took an operation for done must be about this operation, and one of the two that say so.
 fn bad_echo(op: &Op) -> Option<String> {
     let end = op.end.as_ref().filter(|end| end.outcome == Outcome::Ok)?;
-    let Some(answer) = &end.answer else { return Some(format!("operation {} was taken as done without an answer", op.number)) };
+    let Some(answer) = &end.answer else {
+        return Some(format!(
+            "operation {} was taken as done without an answer",
+            op.number
+        ));
+    };
     if !matches!(end.status, Some(200 | 201)) {
-        return Some(format!("operation {} was taken as done by status {:?}", op.number, end.status));
+        return Some(format!(
+            "operation {} was taken as done by status {:?}",
+            op.number, end.status
+        ));
     }
-    let echoes = answer.customer_id == op.customer_id && answer.amount_minor == Some(op.amount_minor);
-    (!echoes).then(|| format!("the answer to operation {} tells another content: {} {:?}", op.number, answer.customer_id, answer.amount_minor))
+    let echoes =
+        answer.customer_id == op.customer_id && answer.amount_minor == Some(op.amount_minor);
+    (!echoes).then(|| {
+        format!(
+            "the answer to operation {} tells another content: {} {:?}",
+            op.number, answer.customer_id, answer.amount_minor
+        )
+    })
 }
 
 /// All answers of one claim under one message id are the same. (Several message ids are a duplicate.)
@@ -56,13 +87,21 @@ fn changed_answer(case: &Case<'_>, claim: &Claim) -> Option<String> {
     let id = &case.history.orders[claim.order].id;
     let mut by_message: BTreeMap<&str, &Answer> = BTreeMap::new();
     for op in case.ops(claim).filter(|op| op.outcome() == Outcome::Ok) {
-        let Some(answer) = op.end.as_ref().and_then(|end| end.answer.as_ref()) else { continue };
+        let Some(answer) = op.end.as_ref().and_then(|end| end.answer.as_ref()) else {
+            continue;
+        };
         if answer.order_id != *id {
-            return Some(format!("the answer to operation {} is about {}", op.number, answer.order_id));
+            return Some(format!(
+                "the answer to operation {} is about {}",
+                op.number, answer.order_id
+            ));
         }
         let first = by_message.entry(&answer.message_id).or_insert(answer);
         if *first != answer {
-            return Some(format!("operation {} got another answer than the first", op.number));
+            return Some(format!(
+                "operation {} got another answer than the first",
+                op.number
+            ));
         }
     }
     None
@@ -70,22 +109,54 @@ fn changed_answer(case: &Case<'_>, claim: &Claim) -> Option<String> {
 
 /// A 409 needs another content that was sent before, and never meets a content that was acknowledged before.
 fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
-    let refused: Vec<&Op> = case.ops(claim).filter(|op| op.status() == Some(409)).collect();
+    let refused: Vec<&Op> = case
+        .ops(claim)
+        .filter(|op| op.status() == Some(409))
+        .collect();
     let first = refused.first()?;
-    let rivals = case.claims_of(claim.order).iter().filter(|other| *other != claim);
-    let rival_sent_us = rivals.flat_map(|rival| case.ops(rival)).map(|op| op.sent_us).min();
+    let rivals = case
+        .claims_of(claim.order)
+        .iter()
+        .filter(|other| *other != claim);
+    let rival_sent_us = rivals
+        .flat_map(|rival| case.ops(rival))
+        .map(|op| op.sent_us)
+        .min();
     let ended = |op: &Op| op.end.as_ref().map_or(u64::MAX, |end| end.t_us);
-    if let Some(op) = refused.iter().find(|op| rival_sent_us.is_none_or(|sent_us| sent_us > ended(op))) {
-        return Some(format!("operation {} was refused as a conflict, and no other content had been sent", op.number));
+    if let Some(op) = refused
+        .iter()
+        .find(|op| rival_sent_us.is_none_or(|sent_us| sent_us > ended(op)))
+    {
+        return Some(format!(
+            "operation {} was refused as a conflict, and no other content had been sent",
+            op.number
+        ));
     }
-    let acknowledged_us = case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).map(ended).min()?;
+    let acknowledged_us = case
+        .ops(claim)
+        .filter(|op| op.outcome() == Outcome::Ok)
+        .map(ended)
+        .min()?;
     let late = refused.iter().find(|op| op.sent_us > acknowledged_us);
-    late.map(|op| format!("operation {} was refused as a conflict after this very content was acknowledged", op.number))
-        .or_else(|| {
-            // Refused first, acknowledged later: the content that it conflicted with cannot have gone away.
-            let took_in = case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).find(|op| op.sent_us > ended(first));
-            took_in.map(|op| format!("operation {} was acknowledged after this content had been refused as a conflict", op.number))
+    late.map(|op| {
+        format!(
+            "operation {} was refused as a conflict after this very content was acknowledged",
+            op.number
+        )
+    })
+    .or_else(|| {
+        // Refused first, acknowledged later: the content that it conflicted with cannot have gone away.
+        let took_in = case
+            .ops(claim)
+            .filter(|op| op.outcome() == Outcome::Ok)
+            .find(|op| op.sent_us > ended(first));
+        took_in.map(|op| {
+            format!(
+                "operation {} was acknowledged after this content had been refused as a conflict",
+                op.number
+            )
         })
+    })
 }
 
 /// Counts of answers that the contract does not know, or that our well-formed requests should never get.
@@ -96,5 +167,8 @@ fn odd_statuses(case: &Case<'_>) -> Vec<String> {
             *counts.entry(status).or_default() += 1;
         }
     }
-    counts.into_iter().map(|(status, count)| format!("status {status}: {count} times")).collect()
+    counts
+        .into_iter()
+        .map(|(status, count)| format!("status {status}: {count} times"))
+        .collect()
 }

@@ -12,38 +12,74 @@ use crate::verdict::Finding;
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "diverged";
     let case = desk.case;
-    let read: Vec<NodeIx> = case.required.iter().copied().filter(|node| case.has_projection(*node)).collect();
+    let read: Vec<NodeIx> = case
+        .required
+        .iter()
+        .copied()
+        .filter(|node| case.has_projection(*node))
+        .collect();
     let orders = differing_orders(case, &read);
     let ledgers = differing_ledgers(case);
     let count = orders.len() + ledgers.len();
     if count > 0 && !case.is_quiescent() {
-        let summary = format!("{count} differences between nodes, which were not quiescent when they were read");
+        let summary = format!(
+            "{count} differences between nodes, which were not quiescent when they were read"
+        );
         return Finding::unknown(NAME, summary).counting(count);
     }
     if count > 0 {
         let lives = lives(case, orders.iter().map(|(order, _)| *order));
-        let summary = format!("nodes differ in {} orders and {} ledger lines", orders.len(), ledgers.len());
-        let evidence = orders.into_iter().map(|(_, line)| line).chain(ledgers).collect();
-        return Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(lives);
+        let summary = format!(
+            "nodes differ in {} orders and {} ledger lines",
+            orders.len(),
+            ledgers.len()
+        );
+        let evidence = orders
+            .into_iter()
+            .map(|(_, line)| line)
+            .chain(ledgers)
+            .collect();
+        return Finding::invalid(NAME, summary)
+            .counting(count)
+            .with(evidence)
+            .with_orders(lives);
     }
     if read.len() < case.plan.roster.len() || !case.is_quiescent() {
-        let why = if case.is_quiescent() { "not every projection was read" } else { "the cluster was not quiescent" };
+        let why = if case.is_quiescent() {
+            "not every projection was read"
+        } else {
+            "the cluster was not quiescent"
+        };
         return Finding::unknown(NAME, format!("no difference was found, but {why}"));
     }
-    Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers", read.len()))
+    Finding::valid(
+        NAME,
+        format!("all {} nodes hold the same orders and ledgers", read.len()),
+    )
 }
 
 fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
     let mut differing = Vec::new();
     for (number, order) in case.history.orders.iter().enumerate() {
         let holds = |node: NodeIx| {
-            let entries = case.projected(number).filter(move |entry| entry.node == node);
-            let mut held: Vec<_> =
-                entries.map(|entry| (entry.customer_id.as_str(), entry.amount_minor, entry.applied)).collect();
+            let entries = case
+                .projected(number)
+                .filter(move |entry| entry.node == node);
+            let mut held: Vec<_> = entries
+                .map(|entry| {
+                    (
+                        entry.customer_id.as_str(),
+                        entry.amount_minor,
+                        entry.applied,
+                    )
+                })
+                .collect();
             held.sort_unstable();
             held
         };
-        let Some((first, others)) = nodes.split_first() else { break };
+        let Some((first, others)) = nodes.split_first() else {
+            break;
+        };
         let reference = holds(*first);
         if let Some(other) = others.iter().find(|node| holds(**node) != reference) {
             let line = format!(
@@ -62,11 +98,22 @@ fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
 
 fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
     let history = case.history;
-    let read: Vec<NodeIx> =
-        case.required.iter().copied().filter(|node| history.has_read(&reads::ledger(history.node_name(*node)))).collect();
+    let read: Vec<NodeIx> = case
+        .required
+        .iter()
+        .copied()
+        .filter(|node| history.has_read(&reads::ledger(history.node_name(*node))))
+        .collect();
     let mut lines: BTreeMap<&str, BTreeMap<NodeIx, (u64, Option<u64>)>> = BTreeMap::new();
-    for line in history.ledger.iter().filter(|line| read.contains(&line.node)) {
-        lines.entry(&line.customer_id).or_default().insert(line.node, (line.orders, line.total_minor));
+    for line in history
+        .ledger
+        .iter()
+        .filter(|line| read.contains(&line.node))
+    {
+        lines
+            .entry(&line.customer_id)
+            .or_default()
+            .insert(line.node, (line.orders, line.total_minor));
     }
     lines
         .into_iter()
@@ -79,7 +126,10 @@ fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
             let shown: Vec<String> = read
                 .iter()
                 .map(|node| match by_node.get(node) {
-                    Some((orders, total)) => format!("{} {orders} orders, {total:?} minor units", history.node_name(*node)),
+                    Some((orders, total)) => format!(
+                        "{} {orders} orders, {total:?} minor units",
+                        history.node_name(*node)
+                    ),
                     None => format!("{} nothing", history.node_name(*node)),
                 })
                 .collect();

@@ -11,7 +11,7 @@ use crate::history::{NodeIx, Order, Outcome, PublishedMessage};
 use crate::life::lives;
 use crate::verdict::Finding;
 
-/// JetStream drops a message whose id it has stored within this time.
+/// The stream drops a message whose id it has stored within this time.
 const DEDUP_WINDOW_US: i64 = 120_000_000;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -24,7 +24,10 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     for (number, order) in case.history.orders.iter().enumerate() {
         let mut found = applied_twice(case, number, order);
         if let Some(node) = confirmed.get(&number) {
-            found.push(format!("applied more than once on {}, as a read confirmed", case.history.node_name(*node)));
+            found.push(format!(
+                "applied more than once on {}, as a read confirmed",
+                case.history.node_name(*node)
+            ));
         }
         found.extend(acknowledged_twice(case, order));
         match published_twice(case, order) {
@@ -39,13 +42,25 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let orders = lives(case, wrong.iter().copied());
-        let summary = format!("{} orders took effect more than once, or were taken in twice", wrong.len());
-        return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
+        let summary = format!(
+            "{} orders took effect more than once, or were taken in twice",
+            wrong.len()
+        );
+        return Finding::invalid(NAME, summary)
+            .counting(wrong.len())
+            .with(evidence)
+            .with_orders(orders);
     }
     if tolerated.is_empty() {
-        Finding::valid(NAME, "no order was applied, acknowledged or published twice")
+        Finding::valid(
+            NAME,
+            "no order was applied, acknowledged or published twice",
+        )
     } else {
-        let summary = format!("{} messages are twice in the stream, outside its deduplication window", tolerated.len());
+        let summary = format!(
+            "{} messages are twice in the stream, outside its deduplication window",
+            tolerated.len()
+        );
         Finding::valid(NAME, summary).with(tolerated)
     }
 }
@@ -58,7 +73,10 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     }
     let mut positions: BTreeMap<NodeIx, BTreeSet<u64>> = BTreeMap::new();
     for seen in order.seen.iter().map(|at| &history.seen[*at]) {
-        positions.entry(seen.node).or_default().insert(seen.position);
+        positions
+            .entry(seen.node)
+            .or_default()
+            .insert(seen.position);
     }
     let projected = applied
         .iter()
@@ -67,23 +85,40 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     let fed = positions
         .iter()
         .filter(|(_, positions)| positions.len() > 1)
-        .map(|(node, positions)| format!("on the feed of {} at positions {positions:?}", history.node_name(*node)));
+        .map(|(node, positions)| {
+            format!(
+                "on the feed of {} at positions {positions:?}",
+                history.node_name(*node)
+            )
+        });
     projected.chain(fed).collect()
 }
 
 fn confirmed_twice(case: &Case<'_>) -> BTreeMap<usize, NodeIx> {
     let confirms = case.history.confirms.iter();
-    confirms.filter(|confirm| confirm.applied.is_some_and(|applied| applied > 1)).map(|confirm| (confirm.order, confirm.node)).collect()
+    confirms
+        .filter(|confirm| confirm.applied.is_some_and(|applied| applied > 1))
+        .map(|confirm| (confirm.order, confirm.node))
+        .collect()
 }
 
 fn acknowledged_twice(case: &Case<'_>, order: &Order) -> Option<String> {
-    let ends = order.ops.iter().filter_map(|at| case.history.ops[*at].end.as_ref());
+    let ends = order
+        .ops
+        .iter()
+        .filter_map(|at| case.history.ops[*at].end.as_ref());
     let ids: BTreeSet<&str> = ends
         .filter(|end| end.outcome == Outcome::Ok)
         .filter_map(|end| end.answer.as_ref())
         .map(|answer| answer.message_id.as_str())
         .collect();
-    (ids.len() > 1).then(|| format!("acknowledged under {} message ids: {}", ids.len(), join(&ids)))
+    (ids.len() > 1).then(|| {
+        format!(
+            "acknowledged under {} message ids: {}",
+            ids.len(),
+            join(&ids)
+        )
+    })
 }
 
 enum Twice {
@@ -92,24 +127,48 @@ enum Twice {
 }
 
 fn published_twice(case: &Case<'_>, order: &Order) -> Option<Twice> {
-    let messages: Vec<&PublishedMessage> = order.published.iter().map(|at| &case.history.published[*at]).collect();
-    let [first, .., last] = messages.as_slice() else { return None };
-    let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
+    let messages: Vec<&PublishedMessage> = order
+        .published
+        .iter()
+        .map(|at| &case.history.published[*at])
+        .collect();
+    let [first, .., last] = messages.as_slice() else {
+        return None;
+    };
+    let ids: BTreeSet<&str> = messages
+        .iter()
+        .map(|message| message.message_id.as_str())
+        .collect();
     let sequences: BTreeSet<u64> = messages.iter().map(|message| message.sequence).collect();
     if sequences.len() < 2 {
         // One message that was read twice is the reader's doing.
         return None;
     }
     if ids.len() > 1 {
-        return Some(Twice::Wrong(format!("in the stream under {} message ids: {}", ids.len(), join(&ids))));
+        return Some(Twice::Wrong(format!(
+            "in the stream under {} message ids: {}",
+            ids.len(),
+            join(&ids)
+        )));
     }
-    let what = format!("message {} is in the stream at sequences {sequences:?}", first.message_id);
-    let mut times: Vec<i64> = messages.iter().filter_map(|message| wall_us(&message.stored_at)).collect();
+    let what = format!(
+        "message {} is in the stream at sequences {sequences:?}",
+        first.message_id
+    );
+    let mut times: Vec<i64> = messages
+        .iter()
+        .filter_map(|message| wall_us(&message.stored_at))
+        .collect();
     times.sort_unstable();
     let closest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
     match closest {
-        Some(gap_us) if times.len() == messages.len() && gap_us > DEDUP_WINDOW_US => Some(Twice::Allowed(what)),
-        _ => Some(Twice::Wrong(format!("{what}, stored {} and {}", first.stored_at, last.stored_at))),
+        Some(gap_us) if times.len() == messages.len() && gap_us > DEDUP_WINDOW_US => {
+            Some(Twice::Allowed(what))
+        }
+        _ => Some(Twice::Wrong(format!(
+            "{what}, stored {} and {}",
+            first.stored_at, last.stored_at
+        ))),
     }
 }
 

@@ -14,25 +14,44 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let mut evidence = Vec::new();
     let mut early = Vec::new();
     for (number, order) in case.history.orders.iter().enumerate() {
-        let Some(acknowledged_us) = first_acknowledged_us(case, order) else { continue };
+        let Some(acknowledged_us) = first_acknowledged_us(case, order) else {
+            continue;
+        };
         let again = ops(case, order).find(|op| is_new(op) && op.sent_us > acknowledged_us);
         if let Some(op) = again {
             wrong.push(number);
-            evidence.push(format!("{}: operation {} was answered as new by {}", order.id, op.number, case.history.node_name(op.node)));
+            evidence.push(format!(
+                "{}: operation {} was answered as new by {}",
+                order.id,
+                op.number,
+                case.history.node_name(op.node)
+            ));
         }
         if let Some(op) = replayed_first(case, order) {
-            early.push(format!("{}: operation {} was a first attempt, and answered as a replay", order.id, op.number));
+            early.push(format!(
+                "{}: operation {} was a first attempt, and answered as a replay",
+                order.id, op.number
+            ));
         }
     }
     if !wrong.is_empty() {
         let orders = lives(case, wrong.iter().copied());
-        let summary = format!("{} orders were answered as new after they had been acknowledged", wrong.len());
-        return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
+        let summary = format!(
+            "{} orders were answered as new after they had been acknowledged",
+            wrong.len()
+        );
+        return Finding::invalid(NAME, summary)
+            .counting(wrong.len())
+            .with(evidence)
+            .with_orders(orders);
     }
     if early.is_empty() {
         Finding::valid(NAME, "every acknowledged order was remembered")
     } else {
-        let summary = format!("every acknowledged order was remembered; {} first attempts were answered as replays", early.len());
+        let summary = format!(
+            "every acknowledged order was remembered; {} first attempts were answered as replays",
+            early.len()
+        );
         Finding::valid(NAME, summary).with(early)
     }
 }
@@ -44,11 +63,15 @@ fn ops<'a>(case: &Case<'a>, order: &'a Order) -> impl Iterator<Item = &'a Op> {
 
 fn first_acknowledged_us(case: &Case<'_>, order: &Order) -> Option<u64> {
     let acknowledged = ops(case, order).filter(|op| op.outcome() == Outcome::Ok);
-    acknowledged.filter_map(|op| op.end.as_ref()).map(|end| end.t_us).min()
+    acknowledged
+        .filter_map(|op| op.end.as_ref())
+        .map(|end| end.t_us)
+        .min()
 }
 
 fn is_new(op: &Op) -> bool {
-    op.outcome() == Outcome::Ok && (op.status() == Some(201) || op.end.as_ref().is_some_and(|end| !end.replayed))
+    op.outcome() == Outcome::Ok
+        && (op.status() == Some(201) || op.end.as_ref().is_some_and(|end| !end.replayed))
 }
 
 /// An operation answered as a replay before any other of its order had been sent.
@@ -56,5 +79,8 @@ fn replayed_first<'a>(case: &Case<'a>, order: &'a Order) -> Option<&'a Op> {
     let first = ops(case, order).min_by_key(|op| op.sent_us)?;
     let end = first.end.as_ref().filter(|end| end.replayed)?;
     let others = ops(case, order).filter(|op| op.number != first.number);
-    others.map(|op| op.sent_us).all(|sent_us| sent_us > end.t_us).then_some(first)
+    others
+        .map(|op| op.sent_us)
+        .all(|sent_us| sent_us > end.t_us)
+        .then_some(first)
 }

@@ -21,20 +21,39 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         .required
         .iter()
         .copied()
-        .filter(|node| case.has_projection(*node) && history.has_read(&reads::ledger(history.node_name(*node))))
+        .filter(|node| {
+            case.has_projection(*node) && history.has_read(&reads::ledger(history.node_name(*node)))
+        })
         .collect();
     let mut wanted: BTreeMap<(NodeIx, &str), Account> = BTreeMap::new();
-    for entry in history.projected.iter().filter(|entry| entry.applied > 0 && judged.contains(&entry.node)) {
-        let account = wanted.entry((entry.node, entry.customer_id.as_str())).or_default();
+    for entry in history
+        .projected
+        .iter()
+        .filter(|entry| entry.applied > 0 && judged.contains(&entry.node))
+    {
+        let account = wanted
+            .entry((entry.node, entry.customer_id.as_str()))
+            .or_default();
         account.orders += 1;
         account.total_minor += u128::from(entry.amount_minor.unwrap_or(0));
     }
     let mut wrong = Vec::new();
-    for line in history.ledger.iter().filter(|line| judged.contains(&line.node)) {
-        let want = wanted.remove(&(line.node, line.customer_id.as_str())).unwrap_or_default();
-        let agrees = line.orders == want.orders && line.total_minor.map(u128::from) == Some(want.total_minor);
+    for line in history
+        .ledger
+        .iter()
+        .filter(|line| judged.contains(&line.node))
+    {
+        let want = wanted
+            .remove(&(line.node, line.customer_id.as_str()))
+            .unwrap_or_default();
+        let agrees = line.orders == want.orders
+            && line.total_minor.map(u128::from) == Some(want.total_minor);
         if !agrees {
-            let total = line.total_minor.map_or("an inexact total".to_owned(), |minor| format!("{minor} minor units"));
+            let total = line
+                .total_minor
+                .map_or("an inexact total".to_owned(), |minor| {
+                    format!("{minor} minor units")
+                });
             wrong.push(format!(
                 "{} on {}: the ledger says {} orders and {total}, the projection {} and {}",
                 line.customer_id,
@@ -47,16 +66,26 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     for ((node, customer_id), want) in wanted {
         let node = history.node_name(node);
-        wrong.push(format!("{customer_id} on {node}: not in the ledger, the projection says {} orders", want.orders));
+        wrong.push(format!(
+            "{customer_id} on {node}: not in the ledger, the projection says {} orders",
+            want.orders
+        ));
     }
     if !wrong.is_empty() {
         let count = wrong.len();
         let summary = format!("{count} ledger lines are not the sum of their orders");
-        let finding = if case.is_quiescent() { Finding::invalid(NAME, summary) } else { Finding::unknown(NAME, summary) };
+        let finding = if case.is_quiescent() {
+            Finding::invalid(NAME, summary)
+        } else {
+            Finding::unknown(NAME, summary)
+        };
         return finding.counting(count).with(wrong);
     }
     if judged.len() < case.plan.roster.len() {
         return Finding::unknown(NAME, "not every ledger and projection was read");
     }
-    Finding::valid(NAME, "every customer's total is the sum of the orders, on every node")
+    Finding::valid(
+        NAME,
+        "every customer's total is the sum of the orders, on every node",
+    )
 }

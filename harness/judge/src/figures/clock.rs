@@ -8,7 +8,9 @@ use crate::history::{History, NodeIx, Outcome};
 
 /// Microseconds since 1970 of an RFC 3339 time.
 pub(crate) fn wall_us(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+    text.parse::<Timestamp>()
+        .ok()
+        .map(Timestamp::as_microsecond)
 }
 
 /// Bounds of (node's wall clock - run clock) in microseconds, for each node that accepted something.
@@ -27,10 +29,20 @@ impl Clocks {
             .collect();
         let mut bounds: HashMap<NodeIx, (i64, i64)> = HashMap::new();
         for op in &history.ops {
-            let Some(end) = op.end.as_ref().filter(|end| end.outcome == Outcome::Ok && !end.replayed) else { continue };
+            let Some(end) = op
+                .end
+                .as_ref()
+                .filter(|end| end.outcome == Outcome::Ok && !end.replayed)
+            else {
+                continue;
+            };
             let Some(answer) = &end.answer else { continue };
-            let Some(node) = by_id.get(answer.accepted_by.as_str()) else { continue };
-            let Some(accepted) = wall_us(&answer.accepted_at) else { continue };
+            let Some(node) = by_id.get(answer.accepted_by.as_str()) else {
+                continue;
+            };
+            let Some(accepted) = wall_us(&answer.accepted_at) else {
+                continue;
+            };
             let (low, high) = (accepted - signed(end.t_us), accepted - signed(op.sent_us));
             let bound = bounds.entry(*node).or_insert((low, high));
             *bound = (bound.0.max(low), bound.1.min(high));

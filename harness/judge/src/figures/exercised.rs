@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::exercise::{NAMES, Source};
 use crate::history::{NodeIx, Reading};
+use crate::numbers::whole;
 
 /// Every counter of [`NAMES`] that was measured; a metric that no node exposed is left out.
 pub(crate) fn measure(case: &Case<'_>) -> BTreeMap<String, u64> {
@@ -24,9 +25,13 @@ fn client(case: &Case<'_>, name: &str) -> u64 {
     let ops = case.history.ops.iter();
     let count = match name {
         "new" => ops.filter(|op| op.status() == Some(201)).count(),
-        "replays" => ops.filter(|op| op.end.as_ref().is_some_and(|end| end.replayed)).count(),
+        "replays" => ops
+            .filter(|op| op.end.as_ref().is_some_and(|end| end.replayed))
+            .count(),
         "conflicts" => ops.filter(|op| op.status() == Some(409)).count(),
-        "indeterminate" => ops.filter(|op| op.outcome() == crate::history::Outcome::Info).count(),
+        "indeterminate" => ops
+            .filter(|op| op.outcome() == crate::history::Outcome::Info)
+            .count(),
         _ => 0,
     };
     count as u64
@@ -37,7 +42,9 @@ fn increases(case: &Case<'_>, metric: &str) -> Option<u64> {
     let mut last: BTreeMap<NodeIx, f64> = BTreeMap::new();
     let mut total: Option<f64> = None;
     for Reading { t_us, node, values } in &case.history.counters {
-        let Some(value) = values.get(metric) else { continue };
+        let Some(value) = values.get(metric) else {
+            continue;
+        };
         let before = last.insert(*node, *value);
         let increase = match before {
             // The first reading is where the counter stood, and so is every one before the load.
@@ -49,5 +56,5 @@ fn increases(case: &Case<'_>, metric: &str) -> Option<u64> {
         };
         *total.get_or_insert(0.0) += increase;
     }
-    total.map(|total| total.round().max(0.0) as u64)
+    total.map(whole)
 }

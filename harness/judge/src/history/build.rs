@@ -118,7 +118,7 @@ impl Builder {
         }
     }
 
-    /// What observers and final reads wrote.
+    /// What observers wrote.
     fn observed(&mut self, entry: Entry) {
         match entry {
             Entry::Seen(seen) => self.seen(seen),
@@ -156,6 +156,13 @@ impl Builder {
                 let node = self.node(&node);
                 self.history.counters.push(Reading { t_us, node, values });
             }
+            other => self.finally_read(other),
+        }
+    }
+
+    /// What final reads wrote.
+    fn finally_read(&mut self, entry: Entry) {
+        match entry {
             Entry::Projection(projection) => self.projection(projection),
             Entry::Ledger {
                 node,

@@ -46,10 +46,16 @@ impl Op {
         self.end.as_ref().and_then(|end| end.status)
     }
 
-    /// The cluster did what the contract promises for it: it took effect, was replayed, or was rightly refused.
+    /// It was refused as a conflict, by an answer of the contract's form.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.outcome() == Outcome::Fail && self.status() == Some(409)
+    }
+
+    /// The cluster did what the contract promises for it: it took effect, was replayed, or was refused as a conflict.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        self.outcome() == Outcome::Ok || self.status() == Some(409)
+        self.outcome() == Outcome::Ok || self.is_conflict()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::targets::{self, TargetError};
 use super::{Expect, FORMAT, Fault, FaultKind, Load, Plan};
+use crate::numbers::whole;
 use crate::scenario::{FaultSpec, Scenario};
 
 /// The least length of the steady state, and the least number of operations in it.
@@ -175,11 +176,13 @@ fn processes_needed(rate: f64, nodes: usize, client_timeout_ms: u64) -> u32 {
     let needed = PROCESS_HEADROOM * rate / nodes as f64 * client_timeout_ms as f64 / 1_000.0;
     // Nine digits are kept, so that 240.00000000000003 does not ask for 241.
     let rounded = (needed * 1e9).round() / 1e9;
-    (rounded.ceil().max(1.0)).min(f64::from(u32::MAX)) as u32
+    u32::try_from(whole(rounded.ceil()))
+        .unwrap_or(u32::MAX)
+        .max(1)
 }
 
 pub(super) fn steady_by_ms(rate: f64, warm_up_ms: u64) -> u64 {
-    let for_ops = (STEADY_MIN_OPS as f64 / rate * 1_000.0).ceil() as u64;
+    let for_ops = whole((STEADY_MIN_OPS as f64 / rate * 1_000.0).ceil());
     warm_up_ms + for_ops.max(STEADY_MIN_MS)
 }
 

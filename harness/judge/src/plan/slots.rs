@@ -2,6 +2,7 @@
 
 use super::{Plan, Profile, Slot};
 use crate::history::OpKind;
+use crate::numbers::whole;
 use crate::seed::{Stream, mix};
 
 /// The schedule of one plan, as an iterator.
@@ -61,7 +62,7 @@ impl Slots {
                 self.clock_s
             }
         };
-        (at_s * 1e6).round() as u64
+        whole(at_s * 1e6)
     }
 
     fn next_node(&mut self) -> usize {
