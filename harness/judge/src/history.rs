@@ -29,6 +29,9 @@ pub mod reads {
     /// Every idempotency record.
     pub const RECORDS: &str = "records";
 
+    /// Before the name of a read: how much it met of other runs and left out.
+    pub const FOREIGN: &str = "foreign ";
+
     /// A node's whole projection.
     #[must_use]
     pub fn projection(node: &str) -> String {

@@ -6,7 +6,7 @@ use crate::case::{Case, Class};
 use crate::checkers::{self, Desk};
 use crate::fate::{self, Fate};
 use crate::figures::{self, Figures};
-use crate::history::{Foreign, History, Sample};
+use crate::history::{Foreign, History, Sample, reads};
 use crate::plan::Plan;
 use crate::report::{self, Orders, Report, RunInfo};
 use crate::verdict::{Finding, Verdict};
@@ -96,7 +96,7 @@ fn count(case: &Case<'_>, fates: &[Fate], findings: &[Finding]) -> Orders {
             Class::Acknowledged => orders.acknowledged += 1,
             Class::Failed => {
                 orders.failed += 1;
-                orders.conflicts += u64::from(case.ops(claim).any(|op| op.status() == Some(409)));
+                orders.conflicts += u64::from(case.ops(claim).any(crate::history::Op::is_conflict));
             }
             Class::Indeterminate => orders.indeterminate += 1,
         }
@@ -182,6 +182,13 @@ fn reason(verdict: Verdict, checkers: &[Finding]) -> String {
 }
 
 fn run_info(history: &History) -> RunInfo {
+    // Whoever reads may leave out what is foreign, and only tell how much it was.
+    let left_out: u64 = history
+        .reads
+        .iter()
+        .filter(|(what, _)| what.starts_with(reads::FOREIGN))
+        .map(|(_, read)| read.entries)
+        .sum();
     let Foreign {
         published,
         unreadable,
@@ -207,6 +214,6 @@ fn run_info(history: &History) -> RunInfo {
         complete: history.end_us.is_some()
             && history.interrupted_us.is_none()
             && history.torn.is_none(),
-        foreign: published + unreadable + seen + projected + ledger + records + rows,
+        foreign: published + unreadable + seen + projected + ledger + records + rows + left_out,
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let mut summary = format!("all {answered} answers echo their own request");
     if !odd.is_empty() {
         summary
-            .push_str("; there were statuses that the contract does not know for these requests");
+            .push_str("; there were statuses that the contract does not have for these requests, or not in this form");
     }
     Finding::valid(NAME, summary).with(odd)
 }
@@ -109,10 +109,7 @@ fn changed_answer(case: &Case<'_>, claim: &Claim) -> Option<String> {
 
 /// A 409 needs another content that was sent before, and never meets a content that was acknowledged before.
 fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
-    let refused: Vec<&Op> = case
-        .ops(claim)
-        .filter(|op| op.status() == Some(409))
-        .collect();
+    let refused: Vec<&Op> = case.ops(claim).filter(|op| op.is_conflict()).collect();
     let first = refused.first()?;
     let rivals = case
         .claims_of(claim.order)
@@ -162,13 +159,19 @@ fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
 /// Counts of answers that the contract does not know, or that our well-formed requests should never get.
 fn odd_statuses(case: &Case<'_>) -> Vec<String> {
     let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
-    for status in case.history.ops.iter().filter_map(Op::status) {
+    let mut misshapen = 0_u64;
+    for op in &case.history.ops {
+        let Some(status) = op.status() else { continue };
         if !IN_CONTRACT.contains(&status) || matches!(status, 400 | 413 | 415 | 422) {
             *counts.entry(status).or_default() += 1;
+        } else if op.outcome() == Outcome::Info && status != 504 {
+            misshapen += 1;
         }
     }
-    counts
+    let counts = counts
         .into_iter()
-        .map(|(status, count)| format!("status {status}: {count} times"))
-        .collect()
+        .map(|(status, count)| format!("status {status}: {count} times"));
+    let misshapen = (misshapen > 0)
+        .then(|| format!("{misshapen} answers had not the form that their status demands"));
+    counts.chain(misshapen).collect()
 }

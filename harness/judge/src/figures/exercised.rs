@@ -28,7 +28,7 @@ fn client(case: &Case<'_>, name: &str) -> u64 {
         "replays" => ops
             .filter(|op| op.end.as_ref().is_some_and(|end| end.replayed))
             .count(),
-        "conflicts" => ops.filter(|op| op.status() == Some(409)).count(),
+        "conflicts" => ops.filter(|op| op.is_conflict()).count(),
         "indeterminate" => ops
             .filter(|op| op.outcome() == crate::history::Outcome::Info)
             .count(),

@@ -1,6 +1,6 @@
 //! A table: the first column to the left, figures to the right, no wider than the page.
 
-use super::text::{Page, clip};
+use super::text::{Page, clip, pad};
 
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -32,14 +32,16 @@ impl Table {
             .unwrap_or(0)
             .min(page.width().saturating_sub(figures));
         for row in &self.rows {
-            let mut line = String::new();
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 {
-                    line.push_str(&format!("{:first$}", clip(cell, first)));
-                } else {
-                    line.push_str(&format!("  {cell:>width$}"));
-                }
-            }
+            let cells = row.iter().zip(&widths).enumerate();
+            let line: String = cells
+                .map(|(column, (cell, width))| {
+                    if column == 0 {
+                        pad(clip(cell, first), first)
+                    } else {
+                        format!("  {cell:>width$}")
+                    }
+                })
+                .collect();
             page.line(&line);
         }
     }

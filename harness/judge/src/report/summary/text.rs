@@ -97,7 +97,7 @@ impl Page {
                 let gap = " ".repeat(MARK.saturating_sub(mark.chars().count()));
                 self.text.push_str(&gap);
                 if !name.is_empty() {
-                    self.text.push_str(&format!("{name:NAME$}"));
+                    self.text.push_str(&pad(name, NAME));
                 }
                 self.text.push_str(line);
                 self.text.push('\n');
@@ -140,6 +140,11 @@ fn push(lines: &mut [String], chars: &[char]) {
     }
 }
 
+/// Text filled up to `width` characters.
+pub(super) fn pad(text: &str, width: usize) -> String {
+    format!("{text:width$}")
+}
+
 /// At most `width` characters of a line.
 pub(super) fn clip(line: &str, width: usize) -> &str {
     line.char_indices()
@@ -152,7 +157,7 @@ pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             shown.push(',');
         }
         shown.push(digit);
