@@ -1,0 +1,203 @@
+//! Applying deliveries: in batches, each one atomic step of the store, then acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Core;
+use super::events::OrderApplied;
+use crate::order::PlacedOrder;
+use crate::ports::{
+    ApplyItem, Bus, BusError, Delivery, Effect, ItemKind, Ports, Start, Store, StoreError, Subscription, backoff, jitter,
+};
+use crate::state::Phase;
+
+/// First and largest pause after a failed session or batch.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Longest note kept of a parked payload, in bytes.
+const NOTE_LENGTH: usize = 2000;
+
+/// Why a session of applying ended.
+#[derive(Debug, thiserror::Error)]
+enum SessionEnd {
+    #[error("{0}")]
+    Bus(#[from] BusError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("a dependency went away or came back")]
+    Epoch,
+}
+
+impl<P: Ports> Core<P> {
+    /// Applies what the stream delivers, until draining begins.
+    pub async fn run_apply(self: Arc<Self>) {
+        let mut failures = 0;
+        loop {
+            let (mut store, mut bus) = (self.store.link(), self.bus.link());
+            let epochs = async { Some((store.wait_up().await?, bus.wait_up().await?)) };
+            let epochs = tokio::select! {
+                epochs = epochs => epochs,
+                () = self.life.reached(Phase::Draining) => None,
+            };
+            let Some((store_epoch, bus_epoch)) = epochs else { return };
+            let started = tokio::time::Instant::now();
+            let end = tokio::select! {
+                end = self.session() => end,
+                () = store.wait_end_of(store_epoch) => SessionEnd::Epoch,
+                () = bus.wait_end_of(bus_epoch) => SessionEnd::Epoch,
+            };
+            if self.life.phase() == Phase::Draining {
+                return;
+            }
+            if started.elapsed() > RETRY.1 {
+                failures = 0;
+            }
+            if failures == 0 && !matches!(end, SessionEnd::Epoch) {
+                tracing::warn!(error = %end, "applying was interrupted; beginning again");
+            }
+            if !self.pause(backoff(&self.rng, RETRY.0, RETRY.1, failures)).await {
+                return;
+            }
+            failures += 1;
+        }
+    }
+
+    /// Applies until something fails; a fresh session looks at the floor before it goes on.
+    async fn session(&self) -> SessionEnd {
+        self.life.reached(Phase::Serving).await;
+        match self.apply_deliveries().await {
+            Ok(()) => SessionEnd::Epoch,
+            Err(end) => end,
+        }
+    }
+
+    async fn apply_deliveries(&self) -> Result<(), SessionEnd> {
+        let (stream, start) = self.compare_floors().await?;
+        let mut subscription = self.bus.subscribe(start).await?;
+        let limit = usize::from(self.settings.apply_batch);
+        loop {
+            let deliveries = tokio::select! {
+                deliveries = subscription.next(limit) => deliveries?,
+                () = self.life.reached(Phase::Draining) => return Ok(()),
+            };
+            self.apply_batch(&stream, &mut subscription, deliveries).await?;
+        }
+    }
+
+    /// Where the projection is behind what this node acknowledged, the store lost writes: the consumer is made
+    /// anew where the projection ends.
+    async fn compare_floors(&self) -> Result<(String, Start), SessionEnd> {
+        let stream = self.bus.state().await?;
+        let progress = self.store.progress().await?;
+        self.note_position(progress.position);
+        let purged = stream.first_sequence.saturating_sub(1);
+        let same = progress.stream.as_deref() == Some(stream.identity.as_str());
+        // What lies before the first message cannot be applied any more, and what lies behind the last does not exist.
+        let floor = if same { progress.floor.max(purged).min(stream.last_sequence.max(purged)) } else { purged };
+        if !same || floor != progress.floor {
+            if let (Some(before), false) = (&progress.stream, same) {
+                tracing::warn!(%before, now = %stream.identity, "the stream was made anew; the projection follows it from its beginning");
+            }
+            self.store.follow(&stream.identity, floor).await?;
+        }
+        let start = match stream.ack_floor {
+            Some(acknowledged) if acknowledged > floor => {
+                self.metrics.rewinds.increment();
+                tracing::warn!(acknowledged, floor, "the projection is behind what was acknowledged; the consumer is made anew");
+                Start::Rewind { from: floor + 1 }
+            }
+            _ => Start::Resume { or_from: floor + 1 },
+        };
+        Ok((stream.identity, start))
+    }
+
+    async fn apply_batch<S: Subscription>(
+        &self,
+        stream: &str,
+        subscription: &mut S,
+        deliveries: Vec<Delivery<S::Receipt>>,
+    ) -> Result<(), SessionEnd> {
+        let redelivered = deliveries.iter().filter(|delivery| delivery.attempt > 1).count();
+        self.metrics.redelivered.add(redelivered as u64);
+        let items: Vec<ApplyItem> = deliveries.iter().map(|delivery| self.item(delivery)).collect();
+        let batch = self.store.apply(stream, &items).await?;
+        self.metrics.parked.add(batch.newly_parked);
+        let mut applied = Vec::with_capacity(items.len());
+        for (item, effect) in items.into_iter().zip(&batch.effects) {
+            match (*effect, item.kind) {
+                (Effect::Applied { position }, ItemKind::Order { placed, .. }) => {
+                    applied.push(OrderApplied {
+                        placed: *placed,
+                        sequence: item.sequence,
+                        position,
+                        applied_at_us: batch.applied_at_us,
+                    });
+                }
+                (Effect::Parked(reason), kind) => {
+                    tracing::error!(sequence = item.sequence, reason, message = ?kind, "a message was set aside");
+                }
+                _ => self.metrics.skipped.increment(),
+            }
+        }
+        self.tell(applied).await;
+        self.note_position(batch.position);
+        for delivery in deliveries {
+            subscription.ack(delivery.receipt).await?;
+        }
+        Ok(())
+    }
+
+    fn item<R>(&self, delivery: &Delivery<R>) -> ApplyItem {
+        let kind = match read(delivery, &self.subject) {
+            Ok(placed) => ItemKind::Order { placed: Box::new(placed), unguarded: self.unguarded(delivery) },
+            Err(why) => {
+                let payload = String::from_utf8_lossy(&delivery.payload);
+                let mut note = format!("{why}: {} {payload}", delivery.subject);
+                note.truncate(note.floor_char_boundary(NOTE_LENGTH));
+                ItemKind::Parked { note }
+            }
+        };
+        ApplyItem { sequence: delivery.sequence, settles_from: delivery.settles_from, kind }
+    }
+
+    /// The planted bug: a redelivery is applied without a look at whether it was.
+    #[cfg(feature = "planted-bugs")]
+    fn unguarded<R>(&self, delivery: &Delivery<R>) -> bool {
+        self.settings.plant == Some(crate::plant::Plant::RedeliverySkipsInbox) && delivery.attempt > 1
+    }
+
+    #[cfg(not(feature = "planted-bugs"))]
+    #[expect(clippy::unused_self, reason = "the variant with planted bugs has settings to read")]
+    fn unguarded<R>(&self, _: &Delivery<R>) -> bool {
+        false
+    }
+
+    /// Keeps the feed in step with a position counter that other runs of this node may have moved.
+    pub(super) fn note_position(&self, position: u64) {
+        self.metrics.position.set(position);
+        self.feed.note_position(position);
+    }
+
+    /// Keeps the gauge of the backlog.
+    pub async fn run_gauges(self: Arc<Self>) {
+        while self.pause(jitter(&self.rng, Duration::from_secs(1))).await {
+            if self.store.link().is_up()
+                && let Ok(backlog) = self.store.backlog().await
+            {
+                self.metrics.outbox_depth.set(backlog.depth);
+            }
+        }
+    }
+}
+
+/// The order that a delivery carries, or why it carries none.
+fn read<R>(delivery: &Delivery<R>, subject: &str) -> Result<PlacedOrder, String> {
+    if delivery.subject != subject {
+        return Err("not on the subject of orders".to_owned());
+    }
+    let placed = PlacedOrder::from_json(&delivery.payload).map_err(|error| error.to_string())?;
+    match &delivery.message_id {
+        Some(id) if id == placed.message_id.as_str() => Ok(placed),
+        Some(id) => Err(format!("Nats-Msg-Id is {id}, which is not the order's message id")),
+        None => Err("without Nats-Msg-Id".to_owned()),
+    }
+}

@@ -1,0 +1,144 @@
+//! Publishing: accepted orders at once, in windows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::settle::{SettleQueue, Settlement, send};
+use super::{Core, Outgoing};
+use crate::ports::{Bus, Clock, Failure, Grave, Ports, PublishError, RowKey, backoff};
+use crate::state::Phase;
+
+/// Accepted orders that may wait for the relay, and settlements that may wait for the store.
+const QUEUE: usize = 4096;
+/// First delay before a failed publish is tried again.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+
+/// The sending end of the relay.
+#[derive(Debug)]
+pub struct RelayQueue(mpsc::Sender<Outgoing>);
+
+/// The receiving end of the relay.
+#[derive(Debug)]
+pub struct RelayInbox(mpsc::Receiver<Outgoing>);
+
+pub(super) fn queue() -> (RelayQueue, RelayInbox) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (RelayQueue(sender), RelayInbox(receiver))
+}
+
+impl RelayQueue {
+    /// Queues a row; `false` where the bus is down or the queue full.
+    pub(super) fn offer(&self, bus: &impl Bus, outgoing: Outgoing) -> bool {
+        bus.link().is_up() && self.0.try_send(outgoing).is_ok()
+    }
+}
+
+impl<P: Ports> Core<P> {
+    /// Publishes accepted orders and due rows, and settles them, until draining is over.
+    pub async fn run_relay(self: Arc<Self>, mut inbox: RelayInbox) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let settling = tokio::spawn(Arc::clone(&self).settle(receiver));
+        let recovering = tokio::spawn(Arc::clone(&self).recover(sender.clone()));
+        self.publish_accepted(&mut inbox.0, &sender).await;
+        // Recovery ends by itself when draining begins; with the last sender gone the settling ends.
+        drop(sender);
+        let _ = recovering.await;
+        let _ = settling.await;
+    }
+
+    async fn publish_accepted(&self, inbox: &mut mpsc::Receiver<Outgoing>, settle: &SettleQueue) {
+        let window = usize::from(self.settings.publish_window);
+        let mut publishing = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(settlement) = publishing.next() => send(settle, settlement).await,
+                Some(outgoing) = inbox.recv(), if publishing.len() < window => {
+                    publishing.push(self.publish(outgoing));
+                }
+                () = self.life.reached(Phase::Draining) => break,
+            }
+        }
+        // What was accepted before is still relayed as far as time allows; the caller has the deadline.
+        while publishing.len() < window
+            && let Ok(outgoing) = inbox.try_recv()
+        {
+            publishing.push(self.publish(outgoing));
+        }
+        while let Some(settlement) = publishing.next().await {
+            send(settle, settlement).await;
+        }
+    }
+
+    /// Publishes one row and says what is to become of it.
+    pub(super) async fn publish(&self, outgoing: Outgoing) -> Option<Settlement> {
+        let Outgoing { row, subject, payload, attempts } = outgoing;
+        #[cfg(feature = "planted-bugs")]
+        if self.settings.plant == Some(crate::plant::Plant::RemoveBeforeAck) {
+            return self.remove_before_ack(row, &subject, payload).await;
+        }
+        self.metrics.publish_attempts.increment();
+        let error = match self.bus.publish(&subject, &row.message_id, payload).await {
+            Ok(ack) if !ack.duplicate => return Some(Settlement::Remove(row)),
+            Ok(ack) => {
+                self.metrics.publish_duplicates.increment();
+                return Some(self.prove(row, ack.sequence, attempts).await);
+            }
+            Err(error) => error,
+        };
+        self.metrics.publish_failures.increment();
+        Some(match error {
+            PublishError::Retry(error) => {
+                self.outage.note(|| {
+                    tracing::warn!(messageId = %row.message_id, %error, "publishing fails; trying on");
+                });
+                let retry_in = self.retry_in(attempts);
+                Settlement::Postpone(Failure { row, error, retry_in })
+            }
+            PublishError::ForGood(reason) => {
+                tracing::error!(messageId = %row.message_id, %reason, "the stream can never take this message; its row is set aside");
+                Settlement::Bury(Grave { row, reason })
+            }
+        })
+    }
+
+    fn retry_in(&self, attempts: u32) -> Duration {
+        backoff(&self.rng, FIRST_RETRY, self.settings.retry_cap, attempts)
+    }
+
+    /// A duplicate is proven by the message that the stream has: it may have been purged inside the window.
+    async fn prove(&self, row: RowKey, sequence: u64, attempts: u32) -> Settlement {
+        let (error, retry_in) = match self.bus.message_id_at(sequence).await {
+            Ok(Some(found)) if found == row.message_id.as_str() => return Settlement::Remove(row),
+            Ok(found) => {
+                let found = found.as_deref().unwrap_or("nothing");
+                let error = format!("called a duplicate of {sequence}, where the stream has {found}");
+                tracing::warn!(messageId = %row.message_id, %error, "publishing again when the stream's window has passed");
+                (error, self.settings.duplicate_window + FIRST_RETRY)
+            }
+            Err(error) => (format!("called a duplicate of {sequence}, which cannot be read: {error}"), self.retry_in(attempts)),
+        };
+        Settlement::Postpone(Failure { row, error, retry_in })
+    }
+
+    /// The planted bug: the row is gone before the stream said anything.
+    #[cfg(feature = "planted-bugs")]
+    async fn remove_before_ack(&self, row: RowKey, subject: &str, payload: bytes::Bytes) -> Option<Settlement> {
+        use crate::ports::Store as _;
+        self.metrics.publish_attempts.increment();
+        let removed = self.store.remove(std::slice::from_ref(&row)).await;
+        self.bus.publish_blindly(subject, &row.message_id, payload).await;
+        removed.err().map(|_| Settlement::Remove(row))
+    }
+
+    /// Waits, but not into draining; `false` when that has begun.
+    pub(super) async fn pause(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = self.clock.sleep(duration) => true,
+            () = self.life.reached(Phase::Draining) => false,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The lock on a node's name: a lease in the store, renewed for as long as the process lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::name::hostname;
+use crate::core::Core;
+use crate::ports::{Clock, Hold, Ports, Rng, Store};
+use crate::state::Phase;
+
+/// How often the lock is asked for while it is not ours.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Another live process has this node's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node id {node} is held by another live process ({holder}); stop it, or give this one another CATGA_NODE_ID")]
+pub struct IdentityLost {
+    pub node: String,
+    pub holder: String,
+}
+
+/// What tells this process from others that could bear the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    pub name: String,
+    pub token: String,
+}
+
+impl Instance {
+    /// Process 1 of a container is the only one of that container, so a restarted one takes over from itself at once.
+    pub fn of_this_process(rng: &impl Rng) -> Self {
+        let (host, process) = (hostname().unwrap_or_default(), std::process::id());
+        let token = format!("{:016x}", rng.next_u64());
+        let name = if process == 1 { format!("{host}/1") } else { format!("{host}/{process}/{token}") };
+        Self { name, token }
+    }
+}
+
+/// Takes the node's name and keeps it, until draining begins; serving starts when it is held. Ends with an error
+/// when another live process has it.
+pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> Result<(), IdentityLost> {
+    let lease = core.settings.identity_lease;
+    let mut store = core.store.link();
+    let mut theirs_since: Option<Instant> = None;
+    loop {
+        let pause = match core.store.hold(&instance.name, &instance.token).await {
+            Ok(Hold::Ours) => {
+                if core.life.phase() == Phase::Starting {
+                    tracing::info!(node = %core.node, instance = %instance.name, "the node's name is held");
+                }
+                theirs_since = None;
+                core.life.enter(Phase::Serving);
+                lease / 3
+            }
+            // Once we have served, a holder that is not us is proof that we were taken for dead.
+            Ok(Hold::Theirs(holder)) if core.life.phase() != Phase::Starting => {
+                return Err(IdentityLost { node: core.node.to_string(), holder });
+            }
+            Ok(Hold::Theirs(holder)) => {
+                let since = *theirs_since.get_or_insert_with(|| {
+                    tracing::warn!(node = %core.node, %holder, "another process has the node's name; waiting for its lease to end");
+                    Instant::now()
+                });
+                // A dead holder's lease ends in this time; one that is still there is alive.
+                if since.elapsed() > lease + lease / 4 {
+                    return Err(IdentityLost { node: core.node.to_string(), holder });
+                }
+                POLL
+            }
+            // Unknown, so nothing is concluded from it: the lease may even have ended meanwhile.
+            Err(error) => {
+                tracing::debug!(%error, "the node's name could not be asked for");
+                theirs_since = None;
+                POLL
+            }
+        };
+        tokio::select! {
+            () = core.clock.sleep(pause) => {}
+            // A node that starts before its store need not wait for the next poll.
+            _ = store.wait_up(), if core.life.phase() == Phase::Starting && !store.is_up() => {}
+            () = core.life.reached(Phase::Draining) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The node's name: given, or that of its container, or that of its host.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::ptr;
+use crate::order::{IdError, NodeId};
+
+/// How long the container engine's resolver may take.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Attempts: the network of a container may be a moment late.
+const ATTEMPTS: usize = 3;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NameError {
+    #[error("node id {id:?} {source}; set CATGA_NODE_ID to 1 to 32 of A-Z a-z 0-9 _ -")]
+    Given { id: String, source: IdError },
+    #[error("there is neither a container name nor a host name to derive a node id from; set CATGA_NODE_ID")]
+    Nameless,
+}
+
+/// The node's id.
+pub async fn node_id(given: Option<&str>) -> Result<NodeId, NameError> {
+    if let Some(id) = given {
+        return NodeId::new(id).map_err(|source| NameError::Given { id: id.to_owned(), source });
+    }
+    if let Some(container) = container_name().await {
+        let id = fitting(&container).ok_or(NameError::Nameless)?;
+        tracing::info!(node = %id, %container, "the node is named after its container");
+        return Ok(id);
+    }
+    let host = hostname().and_then(|host| fitting(&host)).ok_or(NameError::Nameless)?;
+    tracing::warn!(node = %host, "the node is named after its host, because no container name was found; set CATGA_NODE_ID to choose");
+    Ok(host)
+}
+
+/// The name itself where it is valid, else a shortened one that ends with a hash of all of it.
+fn fitting(name: &str) -> Option<NodeId> {
+    if let Ok(id) = NodeId::new(name) {
+        return Some(id);
+    }
+    let readable: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+    let tail = readable.len().saturating_sub(23);
+    // The end of a container's name is what tells it from its siblings.
+    NodeId::new(&format!("{}-{:08x}", &readable[tail..], fnv(name))).ok()
+}
+
+/// FNV-1a, 32 bits: the same for ever, which the standard library's hashers do not promise.
+fn fnv(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+pub(super) fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The full name of the container that this process is in, by asking the engine's resolver for our own address.
+async fn container_name() -> Option<String> {
+    if !Path::new("/.dockerenv").exists() && !Path::new("/run/.containerenv").exists() {
+        return None;
+    }
+    let resolver = resolver()?;
+    let addresses = own_addresses();
+    for _ in 0..ATTEMPTS {
+        for address in &addresses {
+            match ask(resolver, *address).await {
+                Ok(Some(answer)) => return Some(answer.split('.').next().unwrap_or(&answer).to_owned()),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%resolver, %address, %error, "asking for the container's name"),
+            }
+        }
+    }
+    None
+}
+
+fn resolver() -> Option<SocketAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
+    let address = text.lines().find_map(|line| line.strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok())?;
+    Some(SocketAddr::new(address, 53))
+}
+
+/// The addresses that the engine wrote beside our host name.
+fn own_addresses() -> Vec<IpAddr> {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    addresses_of(&hosts, &hostname().unwrap_or_default())
+}
+
+fn addresses_of(hosts: &str, name: &str) -> Vec<IpAddr> {
+    let line = |line: &str| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let address = words.next()?.parse::<IpAddr>().ok()?;
+        (!address.is_loopback() && words.any(|word| word == name)).then_some(address)
+    };
+    hosts.lines().filter_map(line).collect()
+}
+
+async fn ask(resolver: SocketAddr, address: IpAddr) -> std::io::Result<Option<String>> {
+    let any: IpAddr = if resolver.is_ipv4() { [0, 0, 0, 0].into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(resolver).await?;
+    let id = std::process::id() as u16;
+    socket.send(&ptr::query(id, address)).await?;
+    let mut reply = [0; 512];
+    let length = tokio::time::timeout(TIMEOUT, socket.recv(&mut reply)).await??;
+    Ok(ptr::answer(id, &reply[..length]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_names_are_kept_or_shortened_recognisably() {
+        for kept in ["catga_cluster-node-1_1", "catga-cluster-node-1-1", "catga-chaos_cluster-node-1_1"] {
+            assert_eq!(fitting(kept).expect("valid").as_str(), kept);
+        }
+        let long = fitting("my-company-production-catga_cluster-node-1_1").expect("shortened");
+        assert_eq!(long.as_str().len(), 32);
+        assert!(
+            long.as_str().starts_with("catga_cluster-node-1_1".get(..5).expect("prefix"))
+                || long.as_str().contains("cluster-node-1_1")
+        );
+        assert_ne!(fitting("a.b"), fitting("a-b"));
+        assert_eq!(fitting(""), fitting(""));
+    }
+
+    #[test]
+    fn own_addresses_stand_beside_the_host_name() {
+        let hosts = "127.0.0.1\tlocalhost\n::1 localhost ip6-localhost\n172.18.0.5\tc0ffee\n172.19.0.2\tc0ffee # second\n172.18.0.9 other\n";
+        let found = addresses_of(hosts, "c0ffee");
+        assert_eq!(found, [IpAddr::from([172, 18, 0, 5]), IpAddr::from([172, 19, 0, 2])]);
+    }
+
+    #[tokio::test]
+    async fn a_given_name_is_checked() {
+        assert_eq!(node_id(Some("n-1")).await.expect("valid").as_str(), "n-1");
+        let error = node_id(Some("no dots.here")).await.expect_err("refused");
+        assert!(error.to_string().contains("set CATGA_NODE_ID"), "{error}");
+    }
+}

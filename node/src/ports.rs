@@ -1,0 +1,49 @@
+//! What the core asks of the world: a store, a bus, a clock and chance. Redis and NATS are adapters of the
+//! first two; anything that keeps the same promises can stand in for them.
+
+mod bus;
+mod link;
+mod store;
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use bus::{Bus, BusError, Delivery, PublishAck, PublishError, Start, StreamState, Subscription};
+pub use link::{Link, LinkSender, LinkState, link};
+pub use store::{
+    Acceptance, Accepted, AppliedBatch, ApplyItem, Backlog, ClaimedRow, Claims, Effect, Failure, Grave, Hold, ItemKind, Ledger,
+    Page, Progress, Projected, RowFate, RowKey, Store, StoreError,
+};
+
+/// Wall-clock time, and waiting.
+pub trait Clock: Send + Sync + 'static {
+    fn now(&self) -> Timestamp;
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Chance, for message ids, tokens and jitter.
+pub trait Rng: Send + Sync + 'static {
+    fn next_u64(&self) -> u64;
+}
+
+/// The four ports that one node is built on.
+pub trait Ports: Send + Sync + 'static {
+    type Store: Store;
+    type Bus: Bus;
+    type Clock: Clock;
+    type Rng: Rng;
+}
+
+/// A duration drawn evenly from the upper half of `duration`, so that nodes do not retry in step.
+pub fn jitter(rng: &impl Rng, duration: Duration) -> Duration {
+    let half = duration / 2;
+    let share = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    half + half.mul_f64(share)
+}
+
+/// Exponential backoff: `first` doubled `attempt` times, at most `cap`, with jitter.
+pub fn backoff(rng: &impl Rng, first: Duration, cap: Duration, attempt: u32) -> Duration {
+    jitter(rng, first.saturating_mul(1_u32 << attempt.min(20)).min(cap))
+}

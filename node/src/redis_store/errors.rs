@@ -1,0 +1,64 @@
+//! What a Redis error proves.
+
+use redis::RedisError;
+
+use crate::ports::StoreError;
+
+/// Errors by which Redis refuses a script before its first write.
+const REFUSALS: [&str; 5] = ["OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH"];
+
+/// Classifies the error of a command that was handed to a connection.
+pub(super) fn classify(error: &RedisError) -> StoreError {
+    match error.code() {
+        Some(code) if REFUSALS.contains(&code) => StoreError::Refused(error.to_string()),
+        Some(_) => StoreError::Failed(error.to_string()),
+        None if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => StoreError::Lost(error.to_string()),
+        None => StoreError::Failed(error.to_string()),
+    }
+}
+
+/// Does the error end the connection's usefulness?
+pub(super) fn ends_connection(error: &RedisError) -> bool {
+    error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error() || error.is_io_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{ErrorKind, Value};
+
+    use super::*;
+
+    fn server(line: &str) -> RedisError {
+        let reply = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).expect("an error reply parses");
+        match reply {
+            Value::ServerError(error) => error.into(),
+            other => panic!("{other:?} is no error"),
+        }
+    }
+
+    #[test]
+    fn only_refusals_before_the_first_write_are_proof() {
+        let refused = [
+            "OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:25.",
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica. script: abc, on @user_script:25.",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "NOAUTH Authentication required.",
+        ];
+        for line in refused {
+            assert!(classify(&server(line)).proves_nothing_written(), "{line}");
+        }
+        let unproven = [
+            "ERR something",
+            "WRONGTYPE Operation against a key",
+            "BUSY Redis is busy running a script",
+            "NOREPLICAS Not enough",
+        ];
+        for line in unproven {
+            assert!(!classify(&server(line)).proves_nothing_written(), "{line}");
+        }
+        let dropped = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        assert!(matches!(classify(&dropped), StoreError::Lost(_)));
+        assert!(matches!(classify(&RedisError::from((ErrorKind::Io, "closed"))), StoreError::Lost(_)));
+    }
+}

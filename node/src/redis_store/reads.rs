@@ -1,0 +1,70 @@
+//! Reads of the projection.
+
+use redis::Value;
+
+use super::RedisStore;
+use super::keys::BUCKET;
+use super::outbox::text;
+use crate::order::{CustomerId, OrderId, PlacedOrder, Total};
+use crate::ports::{Ledger, Page, Projected, StoreError};
+
+impl RedisStore {
+    pub(super) async fn read_order(&self, id: &OrderId) -> Result<Option<Projected>, StoreError> {
+        let found: Option<Vec<u8>> = self.query(redis::cmd("HGET").arg(&self.keys.orders).arg(id.as_str())).await?;
+        found.map(|bytes| entry(id.clone(), &bytes)).transpose()
+    }
+
+    pub(super) async fn read_page(&self, after: u64, limit: usize) -> Result<Page, StoreError> {
+        let mut call = self.scripts.page.prepare_invoke();
+        call.key(&self.keys.orders).key(&self.keys.position).arg(&self.keys.log).arg(BUCKET).arg(after).arg(limit);
+        let reply: Vec<Value> = self.run(&call).await?;
+        let [Value::Int(last), Value::Int(end), rest @ ..] = reply.as_slice() else {
+            return Err(damaged("page of the projection", &"it has no counters"));
+        };
+        let mut page = Page { entries: Vec::with_capacity(rest.len() / 3), end: unsigned(*end), last: unsigned(*last) };
+        for triple in rest.chunks_exact(3) {
+            let [position, id, Value::BulkString(bytes)] = triple else {
+                return Err(damaged("page of the projection", &"an entry is no text"));
+            };
+            let id = OrderId::new(&text(id)).map_err(|error| damaged("order id in the log", &error))?;
+            // The log has the position of this application; the entry has that of the latest.
+            let position = text(position).parse().map_err(|error| damaged("position in the log", &error))?;
+            page.entries.push(Projected { position, ..entry(id, bytes)? });
+        }
+        Ok(page)
+    }
+
+    pub(super) async fn read_customer(&self, id: &CustomerId) -> Result<Option<Ledger>, StoreError> {
+        let (mut connection, epoch) = self.link.connection()?;
+        let mut pipeline = redis::pipe();
+        // One transaction, so that count and total are of one moment.
+        pipeline.atomic();
+        pipeline.cmd("HGET").arg(&self.keys.counts).arg(id.as_str());
+        pipeline.cmd("HGET").arg(&self.keys.totals).arg(id.as_str());
+        let (orders, total): (Option<u64>, Option<u64>) =
+            pipeline.query_async(&mut connection).await.map_err(|error| self.link.failed(epoch, &error))?;
+        Ok(orders.map(|orders| Ledger { orders, total: Total(total.unwrap_or(0)) }))
+    }
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn damaged(what: &str, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Failed(format!("the {what} is damaged: {why}"))
+}
+
+/// Reads `<position> <sequence> <applied> <applied at µs> <compact order>`.
+pub(super) fn entry(order_id: OrderId, bytes: &[u8]) -> Result<Projected, StoreError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| damaged("projection entry", &error))?;
+    let mut words = text.splitn(5, ' ');
+    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
+    let (Some(position), Some(sequence), Some(applied), Some(applied_at)) = (number(), number(), number(), number()) else {
+        return Err(damaged("projection entry", &"its numbers are none"));
+    };
+    let placed =
+        PlacedOrder::from_compact(order_id, words.next().unwrap_or("")).map_err(|error| damaged("projection entry", &error))?;
+    let applied_at_us = i64::try_from(applied_at).map_err(|error| damaged("projection entry", &error))?;
+    Ok(Projected { placed, sequence, position, applied, applied_at_us })
+}

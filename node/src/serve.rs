@@ -1,0 +1,139 @@
+//! A node's whole life: wire, start, serve, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
+
+use crate::core::{Core, Measured, RelayInbox, Validated};
+use crate::http::{self, App};
+use crate::identity::{IdentityLost, Instance, NameError, hold_identity, node_id};
+use crate::mediator::Mediator;
+use crate::nats_bus::{NatsBus, NatsOpenError};
+use crate::ports::{Bus, Ports, Store};
+use crate::redis_store::{RedisOpenError, RedisStore};
+use crate::settings::Settings;
+use crate::state::Phase;
+use crate::system::{OsRng, SystemClock};
+
+/// How long goodbyes to the bus and the store may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The ports of a node on real services.
+#[derive(Debug)]
+pub struct RealPorts;
+
+impl Ports for RealPorts {
+    type Store = RedisStore;
+    type Bus = NatsBus;
+    type Clock = SystemClock;
+    type Rng = OsRng;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Redis(#[from] RedisOpenError),
+    #[error(transparent)]
+    Nats(#[from] NatsOpenError),
+    #[error("address {address} cannot be served on: {source}; free it, or choose another with --listen")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("signals cannot be waited for: {0}")]
+    Signal(std::io::Error),
+    #[error(transparent)]
+    Identity(#[from] IdentityLost),
+    #[error("a part of the node ended unexpectedly: {0}")]
+    Part(#[from] JoinError),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    };
+    let node = node_id(settings.node_id.as_deref()).await?;
+    let listener = TcpListener::bind(settings.listen).await;
+    let listener = listener.map_err(|source| ServeError::Listen { address: settings.listen, source })?;
+    let store = RedisStore::open(&settings, &node)?;
+    let bus = NatsBus::open(&settings, &node)?;
+    let (core, inbox) = Core::<RealPorts>::new(node, settings, store, bus, SystemClock, OsRng);
+    run(core, inbox, listener, stop).await
+}
+
+/// Runs a wired node until `stop` is ready; it says why.
+pub async fn run<P: Ports>(
+    core: Core<P>,
+    inbox: RelayInbox,
+    listener: TcpListener,
+    stop: impl Future<Output = &'static str>,
+) -> Result<(), ServeError> {
+    let core = Arc::new(core);
+    announce(&core, &listener);
+    let instance = Instance::of_this_process(&core.rng);
+    let mut identity = tokio::spawn(hold_identity(Arc::clone(&core), instance.clone()));
+    let relay = tokio::spawn(Arc::clone(&core).run_relay(inbox));
+    let apply = tokio::spawn(Arc::clone(&core).run_apply());
+    let gauges = tokio::spawn(Arc::clone(&core).run_gauges());
+    let behaviours = (Measured(Arc::clone(&core.metrics)), (Validated, ()));
+    let app = App::new(Mediator::new(Arc::clone(&core), behaviours));
+    let server = tokio::spawn(http::serve(Arc::new(app), listener));
+
+    let end = tokio::select! {
+        reason = stop => {
+            tracing::info!(reason, "draining");
+            Ok(())
+        }
+        lost = &mut identity => match lost {
+            Ok(Err(lost)) => Err(ServeError::from(lost)),
+            Ok(Ok(())) => Ok(()),
+            Err(error) => Err(ServeError::from(error)),
+        },
+    };
+    core.life.enter(Phase::Draining);
+    drain(&core, [server, relay, apply, gauges]).await;
+    let release = core.store.release(&instance.token);
+    if !matches!(timeout(GOODBYE, release).await, Ok(Ok(()))) {
+        tracing::info!("the node's name could not be given up; its lease ends by itself");
+    }
+    tracing::info!("drained");
+    end
+}
+
+fn announce<P: Ports>(core: &Core<P>, listener: &TcpListener) {
+    let address = listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string());
+    tracing::info!(node = %core.node, %address, version = env!("CARGO_PKG_VERSION"), "serving");
+    #[cfg(feature = "planted-bugs")]
+    if let Some(plant) = core.settings.plant {
+        tracing::warn!(?plant, "a bug is planted in this node");
+    }
+}
+
+/// Lets every part finish what it has, together within the time that is set for it.
+async fn drain<P: Ports>(core: &Core<P>, parts: [JoinHandle<()>; 4]) {
+    let aborts = parts.each_ref().map(JoinHandle::abort_handle);
+    let all = async {
+        for part in parts {
+            if let Err(error) = part.await {
+                tracing::error!(%error, "a part of the node ended badly");
+            }
+        }
+    };
+    if timeout(core.settings.drain_timeout, all).await.is_err() {
+        tracing::warn!("not all was finished in time; recovery takes the rest");
+        aborts.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+    if !matches!(timeout(GOODBYE, core.bus.flush()).await, Ok(Ok(()))) {
+        tracing::info!("the bus did not take the last acknowledgements; it will deliver again");
+    }
+}
