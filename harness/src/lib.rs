@@ -2,4 +2,30 @@
 //!
 //! Start reading at [`run`], which shows a whole run on one page.
 
+pub mod bring_up;
+pub mod cli;
+pub mod cluster;
+pub mod commands;
+pub mod doctor;
+pub mod engine;
+pub mod failure;
+pub mod final_reads;
+pub mod folder;
+pub mod http;
+pub mod images;
+pub mod interrupt;
+pub mod load;
+pub mod logs;
+pub mod nemesis;
+pub mod observe;
+pub mod output;
+pub mod poll;
+pub mod progress;
 pub mod recorder;
+pub mod review;
+pub mod run;
+pub mod settle;
+pub mod stores;
+pub mod tool;
+pub mod wire;
+pub mod workspace;

@@ -51,12 +51,7 @@ impl Recorder {
             let file = File::create_new(dir.join(name))?;
             Ok(Mutex::new(Lines { out: BufWriter::with_capacity(64 * 1024, file), scratch: Vec::new(), flushed: epoch }))
         };
-        let shared = Shared {
-            epoch,
-            history: lines(HISTORY)?,
-            samples: lines(SAMPLES)?,
-            broken: AtomicBool::new(false),
-        };
+        let shared = Shared { epoch, history: lines(HISTORY)?, samples: lines(SAMPLES)?, broken: AtomicBool::new(false) };
         lock(&shared.history).put(&Entry::Header(header.clone()), epoch, true)?;
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -1,0 +1,79 @@
+//! How a run gets its cluster, and how it leaves it.
+
+use crate::cluster::{self, Cluster, ComposeTool, Ports, Start, UpOptions};
+use crate::engine::Engine;
+use crate::failure::{Failure, Sort};
+use crate::images::{self, Images};
+use crate::nemesis::{journal, leftovers};
+use crate::output::Output;
+use crate::workspace::Workspace;
+
+/// Which cluster a run wants.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub project: String,
+    /// Take the one that runs, whoever made it; else a fresh one.
+    pub use_running: bool,
+    /// A planted bug that the nodes run with.
+    pub plant: Option<String>,
+}
+
+/// Heals whatever earlier runs left broken, in any project; says how many faults that were.
+pub async fn heal_leftovers(workspace: &Workspace, engine: &Engine, out: &Output) -> Result<usize, Failure> {
+    let mut count = 0;
+    for project in journal::projects(workspace.runs()).environment()? {
+        let healed = leftovers::heal(workspace.runs(), &project, engine).await.environment()?;
+        for line in &healed {
+            out.note(format!("healed what an earlier run left in project {project}: {line}"));
+        }
+        count += healed.len();
+    }
+    Ok(count)
+}
+
+/// Makes the images that are missing.
+pub async fn images(workspace: &Workspace, engine: &Engine, plant: bool, out: &Output) -> Result<Images, Failure> {
+    images::ensure(engine, workspace.root(), &|line: &str| out.note(line), plant).await.environment()
+}
+
+/// A cluster whose every node is ready.
+pub async fn bring_up(workspace: &Workspace, request: &Request, engine: &Engine, out: &Output) -> Result<Cluster, Failure> {
+    if request.use_running {
+        return cluster::attach(engine, &request.project).await.environment();
+    }
+    let images = images(workspace, engine, request.plant.is_some(), out).await?;
+    up(workspace, request, engine, &images, Start::Fresh, out).await
+}
+
+/// Starts the project from given images.
+pub async fn up(
+    workspace: &Workspace,
+    request: &Request,
+    engine: &Engine,
+    images: &Images,
+    start: Start,
+    out: &Output,
+) -> Result<Cluster, Failure> {
+    let tool = ComposeTool::detect().await.environment()?;
+    let options = UpOptions { root: workspace.root().to_owned(), start, ports: Ports::default(), plant: request.plant.clone() };
+    cluster::up(engine, &tool, images, &request.project, &options, &|line| out.note(line)).await.environment()
+}
+
+/// Removes what `bring_up` made. A failure is told, and does not change the run's result: the next start removes it.
+pub async fn take_down(workspace: &Workspace, request: &Request, keep_up: bool, engine: &Engine, out: &Output) {
+    if request.use_running {
+        return;
+    }
+    if keep_up {
+        out.note(format!("the cluster keeps running; `harness down --project {} -v` removes it", request.project));
+        return;
+    }
+    out.note("removing the cluster");
+    let removed = async {
+        let tool = ComposeTool::detect().await?;
+        cluster::down(engine, &tool, workspace.root(), &request.project, true).await
+    };
+    if let Err(error) = removed.await {
+        out.note(format!("warning: the cluster could not be removed: {error}"));
+    }
+}

@@ -1,0 +1,149 @@
+//! What was typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Brings a Catga cluster up, loads it, breaks it, heals it, and judges from the recorded history whether anything
+/// was lost, duplicated or made up.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Where runs are kept [default: `runs` beside docker-compose.yml]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub runs: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario with its faults, and judge what happened
+    Chaos(RunArgs),
+    /// Run a scenario's load without its faults, and judge what happened
+    Load(LoadArgs),
+    /// List the scenarios: hypothesis, length, faults
+    List,
+    /// Show what a scenario resolves to, without running it
+    Plan(PlanArgs),
+    /// Start a cluster for use by hand
+    Up(ProjectArgs),
+    /// Stop a cluster that the harness started, and remove it
+    Down(DownArgs),
+    /// Show the services of a cluster and their health
+    Status(ProjectArgs),
+    /// Judge a recorded run again, without any cluster
+    Check(CheckArgs),
+    /// Heal what an interrupted run left broken
+    Heal,
+    /// Check what this machine has and lacks
+    Doctor,
+    /// Make the images of node, NATS and Redis, where they are missing
+    Images,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Name of a scenario, or path of a scenario file
+    #[arg(default_value = "default")]
+    pub scenario: String,
+    #[command(flatten)]
+    pub options: RunOptions,
+    /// Build a node with this planted bug, to see it caught [possible values: remove-before-ack, redelivery-skips-inbox]
+    #[arg(long, value_name = "BUG", value_parser = ["remove-before-ack", "redelivery-skips-inbox"], hide_possible_values = true)]
+    pub plant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Name of a scenario, or path of a scenario file
+    pub scenario: String,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// Length of the load instead of the scenario's, e.g. 2m
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Operations per second over all nodes instead of the scenario's
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Leave the cluster running afterwards
+    #[arg(long)]
+    pub keep_up: bool,
+    /// Use the cluster that runs already in this compose project, instead of a fresh one. It is loaded and broken
+    #[arg(long, value_name = "PROJECT", num_args = 0..=1, default_missing_value = "catga")]
+    pub use_running: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Name of a scenario, or path of a scenario file
+    pub scenario: String,
+    #[command(flatten)]
+    pub seed: SeedArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SeedArgs {
+    /// Seed of every random choice; the same seed gives the same plan [default: a new one]
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct ProjectArgs {
+    /// Compose project
+    #[arg(long, default_value = "catga")]
+    pub project: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Remove the volumes, too
+    #[arg(short, long)]
+    pub volumes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Folder of the run, e.g. runs/latest
+    pub run_dir: PathBuf,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}; write e.g. 90s or 2m"))?;
+    Duration::try_from(duration).map_err(|_| "must not be negative".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn chaos_alone_runs_the_default_scenario() {
+        let cli = Cli::try_parse_from(["harness", "chaos"]).expect("parses");
+        assert!(matches!(cli.command, Command::Chaos(args) if args.scenario == "default" && args.plant.is_none()));
+    }
+
+    #[test]
+    fn durations_are_typed_with_their_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert!(duration("ninety").is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! One file per command.
+
+mod chaos;
+mod check;
+mod doctor;
+mod down;
+mod heal;
+mod images;
+mod list;
+mod plan;
+mod status;
+mod up;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure, Sort};
+use crate::output::Output;
+use crate::workspace::Workspace;
+
+/// Runs what was typed.
+pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
+    let command = match cli.command {
+        // These two need no checkout.
+        Command::Check(args) => return check::execute(&args, out),
+        Command::Doctor => return doctor::execute(out).await,
+        other => other,
+    };
+    let workspace = Workspace::find(cli.runs).usage()?;
+    match command {
+        Command::Chaos(args) => chaos::chaos(workspace, args, out).await,
+        Command::Load(args) => chaos::load(workspace, args, out).await,
+        Command::List => list::execute(&workspace, out),
+        Command::Plan(args) => plan::execute(&workspace, &args, out),
+        Command::Up(args) => up::execute(&workspace, &args, out).await,
+        Command::Down(args) => down::execute(&workspace, &args, out).await,
+        Command::Status(args) => status::execute(&args, out).await,
+        Command::Heal => heal::execute(&workspace, out).await,
+        Command::Images => images::execute(&workspace, out).await,
+        Command::Check(_) | Command::Doctor => Ok(Exit::Success),
+    }
+}

@@ -1,0 +1,82 @@
+//! `chaos` and `load`: the same run, with and without the plan's faults.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use judge::plan::{Overrides, Plan};
+
+use crate::bring_up;
+use crate::cli::{LoadArgs, RunArgs, RunOptions};
+use crate::failure::{Exit, Failure, Sort};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::run::{self, Job};
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// The compose project that belongs to the harness.
+pub(super) const OWN_PROJECT: &str = "catga-chaos";
+
+pub(super) async fn chaos(workspace: Workspace, args: RunArgs, out: &Output) -> Result<Exit, Failure> {
+    let plan = planned(&workspace, &args.scenario, &args.options)?;
+    let mut repeat = repeat("chaos", &args.scenario, plan.seed, &args.options);
+    if let Some(bug) = &args.plant {
+        repeat = format!("{repeat} --plant {bug}");
+    }
+    start(workspace, plan, &args.options, args.plant, repeat, out).await
+}
+
+pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> Result<Exit, Failure> {
+    let mut plan = planned(&workspace, &args.scenario, &args.options)?;
+    // Without faults nothing has to be recovered from, and there is nothing that faults would exercise.
+    plan.faults.clear();
+    plan.exercise.clear();
+    let repeat = repeat("load", &args.scenario, plan.seed, &args.options);
+    start(workspace, plan, &args.options, None, repeat, out).await
+}
+
+async fn start(
+    workspace: Workspace,
+    plan: Plan,
+    options: &RunOptions,
+    plant: Option<String>,
+    repeat: String,
+    out: &Output,
+) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::install().environment()?;
+    out.note(format!("{} (seed {}): {}", plan.scenario, plan.seed, plan.hypothesis));
+    let bring_up = bring_up::Request {
+        project: options.use_running.clone().unwrap_or_else(|| OWN_PROJECT.into()),
+        use_running: options.use_running.is_some(),
+        plant,
+    };
+    let job = Job { workspace, plan, bring_up, keep_up: options.keep_up, repeat };
+    Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
+}
+
+fn planned(workspace: &Workspace, name: &str, options: &RunOptions) -> Result<Plan, Failure> {
+    let scenario = workspace.scenario(name).usage()?;
+    let overrides = Overrides { rate: options.rate, duration: options.duration };
+    let seed = options.seed.seed.unwrap_or_else(fresh_seed);
+    let plan: Result<Plan, WorkspaceError> = workspace.plan(&scenario, name, seed, &overrides);
+    plan.usage()
+}
+
+/// A new seed, short enough to be typed.
+pub(super) fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Odd multiplier: neighbouring instants give seeds that look nothing alike.
+    u64::from(now.subsec_nanos()).wrapping_add(now.as_secs()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44
+}
+
+fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOptions) -> String {
+    let mut line = format!("cargo run -p harness -- {command} {scenario} --seed {seed}");
+    if let Some(duration) = options.duration {
+        line = format!("{line} --duration {}ms", duration.as_millis());
+    }
+    if let Some(rate) = options.rate {
+        line = format!("{line} --rate {rate}");
+    }
+    if let Some(project) = &options.use_running {
+        line = format!("{line} --use-running {project}");
+    }
+    line
+}

@@ -1,0 +1,104 @@
+//! goose: its users carry out the slots. The only module that imports it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use goose::config::GooseConfiguration;
+use goose::prelude::{GooseMethod, GooseRequest, GooseUser, Scenario, Transaction, TransactionError, TransactionFunction};
+use goose::{GooseAttack, GooseError};
+use judge::history::OpKind;
+use tokio::task::JoinHandle;
+
+use super::LoadError;
+use super::outcome::{self, Verdict};
+use super::workload::{Pool, Workload};
+
+/// goose tells a user to end by a message that only goose reads, between two transactions; until it comes, a user
+/// without slots comes back this often.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Starts an attack whose users carry out the workload's slots; it ends after [`stop`].
+pub(super) fn spawn(workload: &Arc<Workload>) -> Result<JoinHandle<Result<(), LoadError>>, LoadError> {
+    goose::reset_killswitch();
+    let mut attack = GooseAttack::initialize_with_config(configuration(workload.users())).map_err(refused)?;
+    for pool in 0..workload.pools.len() {
+        let url = &workload.pools[pool].url;
+        let users = Scenario::new(&workload.pools[pool].node)
+            .set_host(url)
+            .register_transaction(Transaction::new(carry_out(workload, pool)).set_name("place"));
+        attack = attack.register_scenario(users);
+    }
+    Ok(tokio::spawn(async move { attack.execute().await.map(|_metrics| ()).map_err(refused) }))
+}
+
+/// Ends the attack. The switch is one per process, so there is one attack at a time.
+pub(super) fn stop(reason: &str) {
+    goose::trigger_killswitch(reason);
+}
+
+// The type has private fields, so it cannot be written as one literal.
+fn configuration(users: usize) -> GooseConfiguration {
+    let mut configuration = GooseConfiguration::default();
+    configuration.users = Some(users);
+    configuration.increase_time = Some("1".into());
+    configuration.no_telnet = true;
+    configuration.no_websocket = true;
+    configuration.no_reset_metrics = true;
+    configuration.no_print_metrics = true;
+    configuration.no_error_summary = true;
+    configuration.no_granular_report = true;
+    configuration.quiet = 3;
+    configuration
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+fn refused(error: GooseError) -> LoadError {
+    LoadError::Goose(error.to_string())
+}
+
+/// One transaction is one slot: wait for it, write it down, send it, write down what came back.
+fn carry_out(workload: &Arc<Workload>, pool: usize) -> TransactionFunction {
+    let workload = Arc::clone(workload);
+    Arc::new(move |user: &mut GooseUser| {
+        let workload = Arc::clone(&workload);
+        Box::pin(async move {
+            let pool = &workload.pools[pool];
+            let process = join(&workload, pool, user);
+            let Some(due) = workload.take(pool).await else {
+                tokio::time::sleep(ASK_AGAIN).await;
+                return Ok(());
+            };
+            let invoke = workload.invoke(pool, &due, process);
+            let verdict = send(user, invoke.kind, Workload::body(&invoke)).await?;
+            workload.complete(invoke.op, verdict);
+            Ok(())
+        })
+    })
+}
+
+/// A user's number as a process; on its first call it takes its pool's client and reports itself ready.
+fn join(workload: &Workload, pool: &Pool, user: &mut GooseUser) -> u32 {
+    if let Some(Process(number)) = user.get_session_data::<Process>() {
+        return *number;
+    }
+    let number = workload.arrive();
+    user.client = pool.client.clone();
+    user.set_session_data(Process(number));
+    number
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Process(u32);
+
+async fn send(user: &mut GooseUser, kind: OpKind, body: Vec<u8>) -> Result<Verdict, Box<TransactionError>> {
+    let request =
+        user.get_request_builder(&GooseMethod::Post, "/api/orders")?.header("content-type", "application/json").body(body);
+    let goose_request = GooseRequest::builder().method(GooseMethod::Post).path("/api/orders").set_request_builder(request);
+    // goose's own metrics count a conflict that was asked for as a success.
+    let goose_request = match kind {
+        OpKind::Conflict => goose_request.expect_status_code(409),
+        OpKind::Place | OpKind::Replay => goose_request,
+    };
+    let answer = user.request(goose_request.build()).await?;
+    Ok(outcome::classify(answer.response).await)
+}

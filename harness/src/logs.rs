@@ -1,0 +1,120 @@
+//! Follows every container's output into `logs/<service>.log` from the start: the engine rotates its own copy away.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::fs::File;
+use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cluster::Cluster;
+use crate::engine::{Engine, LogLine, Status};
+
+/// How often a container that is down is asked whether it runs again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// At the end, a log that has been silent for this long is taken as complete.
+const SILENCE: Duration = Duration::from_millis(300);
+/// Then the rest of the logs is given up.
+const ALL_WITHIN: Duration = Duration::from_secs(5);
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub struct Logs {
+    followers: JoinSet<()>,
+    over: watch::Sender<bool>,
+}
+
+impl Logs {
+    /// Starts one follower per service.
+    #[must_use]
+    pub fn follow(cluster: &Cluster, engine: &Engine, folder: &Path) -> Self {
+        let over = watch::Sender::new(false);
+        let mut followers = JoinSet::new();
+        for (service, container) in &cluster.containers {
+            let follower = Follower {
+                engine: engine.clone(),
+                container: container.clone(),
+                path: folder.join(format!("{service}.log")),
+                over: over.subscribe(),
+                last: String::new(),
+            };
+            followers.spawn(follower.run());
+        }
+        Self { followers, over }
+    }
+
+    /// Writes what has come until now, and ends.
+    pub async fn stop(mut self) {
+        self.over.send_replace(true);
+        let all = async { while self.followers.join_next().await.is_some() {} };
+        // On expiry the followers are cut off where they are; what they wrote stays.
+        let _ = tokio::time::timeout(ALL_WITHIN, all).await;
+    }
+}
+
+struct Follower {
+    engine: Engine,
+    container: String,
+    path: PathBuf,
+    over: watch::Receiver<bool>,
+    /// Time of the last line written; what is older was written before the container restarted.
+    last: String,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        // A log that cannot be written is missing from the run folder for all to see; the run goes on.
+        let Ok(file) = File::create(&self.path).await else {
+            return;
+        };
+        let mut out = BufWriter::new(file);
+        loop {
+            self.copy(&mut out).await;
+            let _ = out.flush().await;
+            if *self.over.borrow() || !self.runs_again().await {
+                return;
+            }
+        }
+    }
+
+    /// Copies lines until the container stops, or the run is over and the log silent.
+    async fn copy(&mut self, out: &mut BufWriter<File>) {
+        let mut lines = std::pin::pin!(self.engine.follow_logs(&self.container, &self.last));
+        let mut flush = tokio::time::interval(FLUSH_EVERY);
+        let mut over = self.over.clone();
+        loop {
+            let ending = *over.borrow();
+            tokio::select! {
+                line = lines.next() => {
+                    let Some(Ok(LogLine { at, text })) = line else { return };
+                    if at > self.last {
+                        self.last = at;
+                        let _ = out.write_all(&text).await;
+                    }
+                }
+                () = tokio::time::sleep(SILENCE), if ending => return,
+                _ = over.changed(), if !ending => {}
+                _ = flush.tick() => { let _ = out.flush().await; }
+            }
+        }
+    }
+
+    /// `false` if the run is over, or the container gone, before it runs again.
+    async fn runs_again(&mut self) -> bool {
+        loop {
+            match self.engine.inspect(&self.container).await {
+                Ok(state) if matches!(state.status, Status::Running | Status::Paused) => {
+                    return true;
+                }
+                Err(error) if error.is_not_found() => return false,
+                _ => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+                _ = self.over.wait_for(|over| *over) => return false,
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What every kind of fault can do: inject, show its effect, heal, show that it is gone.
+
+use std::time::Duration;
+
+use judge::plan::FaultKind;
+
+use super::{kill, pause, restart, stop};
+use crate::engine::{ContainerState, Engine, EngineError, Health, Status};
+use crate::poll::{self, Asked, Expired};
+
+/// How long an effect may take to show after the injection call returned.
+const EFFECT_WITHIN: Duration = Duration::from_secs(3);
+/// A container that starts has to pass its health check; Redis may load a long append-only file first.
+const HEAL_WITHIN: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// A service and the container that runs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub service: String,
+    pub container: String,
+}
+
+/// A fault that may be in force, and the container as it was before.
+#[derive(Debug, Clone)]
+#[must_use = "a fault has to be healed"]
+pub struct Effect {
+    pub kind: FaultKind,
+    pub before: ContainerState,
+}
+
+#[must_use]
+pub fn verb(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Stop => "stop",
+        FaultKind::Kill => "kill",
+        FaultKind::Pause => "pause",
+        FaultKind::Restart => "restart",
+    }
+}
+
+/// # Errors
+/// What the engine said; the fault may be in force all the same.
+pub async fn inject(kind: FaultKind, engine: &Engine, target: &Target) -> Result<(), EngineError> {
+    match kind {
+        FaultKind::Stop => stop::inject(engine, target).await,
+        FaultKind::Kill => kill::inject(engine, target).await,
+        FaultKind::Pause => pause::inject(engine, target).await,
+        FaultKind::Restart => restart::inject(engine, target).await,
+    }
+}
+
+/// Asks the engine until the effect shows; says what showed it.
+pub async fn prove_effect(effect: &Effect, engine: &Engine, target: &Target) -> Result<String, Expired> {
+    let shown = |now: &ContainerState| match effect.kind {
+        FaultKind::Stop => stop::shown(now),
+        FaultKind::Kill => kill::shown(now),
+        FaultKind::Pause => pause::shown(now),
+        FaultKind::Restart => restart::shown(&effect.before, now),
+    };
+    observe(engine, target, EFFECT_WITHIN, shown).await
+}
+
+/// Safe to call again, and on a container that the fault never reached.
+///
+/// # Errors
+/// What the engine said.
+pub async fn heal(kind: FaultKind, engine: &Engine, target: &Target) -> Result<(), EngineError> {
+    match kind {
+        FaultKind::Stop => stop::heal(engine, target).await,
+        FaultKind::Kill => kill::heal(engine, target).await,
+        FaultKind::Pause => pause::heal(engine, target).await,
+        FaultKind::Restart => restart::heal(engine, target).await,
+    }
+}
+
+/// Asks the engine until the container runs and passes its health check, if it has one: the state in which every
+/// fault of this room leaves a container once it is healed.
+pub async fn prove_running(engine: &Engine, target: &Target) -> Result<String, Expired> {
+    observe(engine, target, HEAL_WITHIN, |now| {
+        now.status == Status::Running && matches!(now.health, None | Some(Health::Healthy))
+    })
+    .await
+}
+
+async fn observe(
+    engine: &Engine,
+    target: &Target,
+    within: Duration,
+    good: impl Fn(&ContainerState) -> bool,
+) -> Result<String, Expired> {
+    poll::until(within, ASK_EVERY, || async {
+        let state = engine.inspect(&target.container).await.map_err(|error| error.to_string())?;
+        let seen = describe(&state);
+        if good(&state) { Asked::Ok(seen) } else { Err(seen) }
+    })
+    .await
+}
+
+fn describe(state: &ContainerState) -> String {
+    let health = state.health.map(|health| format!(", {health:?}")).unwrap_or_default();
+    format!("{:?}{health}, pid {}, exit code {}, started {}", state.status, state.pid, state.exit_code, state.started_at)
+}

@@ -1,0 +1,189 @@
+//! What the nemesis has broken and not yet healed, on disk.
+//!
+//! One file per compose project under `<runs>/active/`, written before each injection. While it is there, the
+//! project may be broken; once everything is healed it moves into the run folder.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use judge::plan::FaultKind;
+use serde::{Deserialize, Serialize};
+
+use super::fault::Target;
+
+/// Name of the journal inside a run folder.
+const FILE: &str = "journal.ndjson";
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+enum Line {
+    WillInject { fault: usize, kind: FaultKind, service: String, container: String },
+    Healed { fault: usize, service: String },
+}
+
+/// The journal of the run that is going on.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    last_heal_us: Option<u64>,
+}
+
+/// A fault that nobody is known to have healed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    pub kind: FaultKind,
+    pub target: Target,
+}
+
+impl Journal {
+    /// # Errors
+    /// There is one already (somebody has to heal first), or it cannot be written.
+    pub fn create(runs: &Path, project: &str) -> io::Result<Self> {
+        let path = path(runs, project);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        Ok(Self { path, state: Mutex::new(State { file, last_heal_us: None }) })
+    }
+
+    pub(super) fn will_inject(&self, fault: usize, kind: FaultKind, target: &Target) -> io::Result<()> {
+        self.put(&Line::WillInject { fault, kind, service: target.service.clone(), container: target.container.clone() })
+    }
+
+    pub(super) fn healed(&self, fault: usize, target: &Target) -> io::Result<()> {
+        self.put(&Line::Healed { fault, service: target.service.clone() })
+    }
+
+    pub(super) fn note_heal(&self, t_us: u64) {
+        self.lock().last_heal_us = Some(t_us);
+    }
+
+    pub(super) fn last_heal_us(&self) -> Option<u64> {
+        self.lock().last_heal_us
+    }
+
+    fn put(&self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let state = &mut self.lock();
+        state.file.write_all(&text)?;
+        state.file.sync_data()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it lies while the run goes on.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The faults that the project's journal leaves open; `None` without a journal.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn open_faults(runs: &Path, project: &str) -> io::Result<Option<Vec<Open>>> {
+    match std::fs::read_to_string(path(runs, project)) {
+        Ok(text) => Ok(Some(parse(&text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Projects that have a journal.
+///
+/// # Errors
+/// The folder of the journals cannot be listed.
+pub fn projects(runs: &Path) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(runs.join("active")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut projects: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".ndjson").map(str::to_owned))
+        .collect();
+    projects.sort();
+    Ok(projects)
+}
+
+/// Takes the project's journal out of the way once nothing in it is open: into the run folder, or away.
+///
+/// # Errors
+/// It cannot be moved.
+pub fn close(runs: &Path, project: &str, run: Option<&Path>) -> io::Result<()> {
+    let from = path(runs, project);
+    match run {
+        Some(run) => std::fs::rename(from, run.join(FILE)),
+        None => std::fs::remove_file(from),
+    }
+}
+
+fn path(runs: &Path, project: &str) -> PathBuf {
+    runs.join("active").join(format!("{project}.ndjson"))
+}
+
+fn parse(text: &str) -> Vec<Open> {
+    let mut open = BTreeMap::new();
+    // A torn last line belongs to an injection that had not begun: the entry is on disk first.
+    for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+        match line {
+            Line::WillInject { fault, kind, service, container } => {
+                open.insert((fault, service.clone()), Open { kind, target: Target { service, container } });
+            }
+            Line::Healed { fault, service } => {
+                open.remove(&(fault, service));
+            }
+        }
+    }
+    open.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(service: &str) -> Target {
+        Target { service: service.into(), container: format!("id-{service}") }
+    }
+
+    #[test]
+    fn journal_names_what_is_open_even_when_its_last_line_is_torn() {
+        let runs = tempfile::tempdir().expect("temp dir");
+        let journal = Journal::create(runs.path(), "p").expect("journal");
+        journal.will_inject(0, FaultKind::Stop, &target("a")).expect("write");
+        journal.will_inject(1, FaultKind::Pause, &target("b")).expect("write");
+        journal.healed(0, &target("a")).expect("write");
+        let mut file = OpenOptions::new().append(true).open(journal.path()).expect("open");
+        file.write_all(b"{\"step\":\"will_inj").expect("tear");
+
+        let open = open_faults(runs.path(), "p").expect("read").expect("journal");
+        assert_eq!(open, [Open { kind: FaultKind::Pause, target: target("b") }]);
+        assert_eq!(projects(runs.path()).expect("list"), ["p"]);
+    }
+
+    #[test]
+    fn a_run_does_not_start_over_an_open_journal() {
+        let runs = tempfile::tempdir().expect("temp dir");
+        let _first = Journal::create(runs.path(), "p").expect("journal");
+        let second = Journal::create(runs.path(), "p").expect_err("must refuse");
+        assert_eq!(second.kind(), io::ErrorKind::AlreadyExists);
+        close(runs.path(), "p", None).expect("close");
+        assert_eq!(open_faults(runs.path(), "p").expect("read"), None);
+    }
+}
