@@ -36,6 +36,8 @@ enum ReadError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Wire(#[from] WireError),
+    #[error("{url} tells nothing of {name}")]
+    Absent { url: String, name: &'static str },
     #[error("{url} answered {status}")]
     Status { url: String, status: u16 },
     #[error("{url}: the page behind {after} goes on at {next}, which is no way forward")]
@@ -61,69 +63,33 @@ struct Tally<'a> {
 /// `customers` are the ids that the run used: the ledger is read for each of them on each node, and a node that does not
 /// know one has an empty ledger of it. Everything together may take `deadline`; nothing is returned, since a read
 /// that failed or was cut off is itself an entry.
-pub async fn read_all(
-    cluster: &Cluster,
-    recorder: &Recorder,
-    nonce: &str,
-    customers: &[String],
-    deadline: Duration,
-) {
+pub async fn read_all(cluster: &Cluster, recorder: &Recorder, nonce: &str, customers: &[String], deadline: Duration) {
     let ends = Instant::now() + deadline;
     let of_nodes = cluster.nodes.iter().map(|node| async move {
         let client = http::client(PATIENCE);
         tokio::join!(
-            read(
-                recorder,
-                nonce,
-                reads::projection(&node.name),
-                ends,
-                deadline,
-                async |tally| { projection::read(&client, node, tally).await }
-            ),
-            read(
-                recorder,
-                nonce,
-                reads::ledger(&node.name),
-                ends,
-                deadline,
-                async |tally| { ledger::read(&client, node, customers, tally).await }
-            ),
-            read(
-                recorder,
-                nonce,
-                reads::parked(&node.name),
-                ends,
-                deadline,
-                async |tally| { parked::read(&client, node, tally).await }
-            ),
+            read(recorder, nonce, reads::projection(&node.name), ends, deadline, async |tally| {
+                projection::read(&client, node, tally).await
+            }),
+            read(recorder, nonce, reads::ledger(&node.name), ends, deadline, async |tally| {
+                ledger::read(&client, node, customers, tally).await
+            }),
+            read(recorder, nonce, reads::parked(&node.name), ends, deadline, async |tally| {
+                parked::read(&client, node, tally).await
+            }),
         )
     });
     tokio::join!(
         futures_util::future::join_all(of_nodes),
-        read(
-            recorder,
-            nonce,
-            reads::STREAM.to_owned(),
-            ends,
-            deadline,
-            async |tally| { stream::read(&cluster.nats, tally).await }
-        ),
-        read(
-            recorder,
-            nonce,
-            reads::RECORDS.to_owned(),
-            ends,
-            deadline,
-            async |tally| { records::read(&cluster.redis, tally).await }
-        ),
-        read(
-            recorder,
-            nonce,
-            reads::OUTBOX.to_owned(),
-            ends,
-            deadline,
-            async |tally| { outbox::read(&cluster.redis, tally).await }
-        ),
+        read(recorder, nonce, reads::STREAM.to_owned(), ends, deadline, async |tally| {
+            stream::read(&cluster.nats, tally).await
+        }),
+        read(recorder, nonce, reads::RECORDS.to_owned(), ends, deadline, async |tally| {
+            records::read(&cluster.redis, tally).await
+        }),
+        read(recorder, nonce, reads::OUTBOX.to_owned(), ends, deadline, async |tally| {
+            outbox::read(&cluster.redis, tally).await
+        }),
     );
 }
 
@@ -136,34 +102,15 @@ async fn read(
     deadline: Duration,
     source: impl AsyncFnOnce(&mut Tally<'_>) -> Result<(), ReadError>,
 ) {
-    let mut tally = Tally {
-        recorder,
-        nonce,
-        entries: 0,
-        foreign: 0,
-    };
-    let outcome = timeout_at(ends, source(&mut tally))
-        .await
-        .unwrap_or(Err(ReadError::Deadline(deadline)));
-    let Tally {
-        entries, foreign, ..
-    } = tally;
+    let mut tally = Tally { recorder, nonce, entries: 0, foreign: 0 };
+    let outcome = timeout_at(ends, source(&mut tally)).await.unwrap_or(Err(ReadError::Deadline(deadline)));
+    let Tally { entries, foreign, .. } = tally;
     if foreign > 0 {
         let what = format!("foreign {what}");
-        recorder.write(&Entry::FinalRead {
-            t_us: recorder.now_us(),
-            what,
-            entries: foreign,
-            error: None,
-        });
+        recorder.write(&Entry::FinalRead { t_us: recorder.now_us(), what, entries: foreign, error: None });
     }
     let error = outcome.err().map(|error| error.to_string());
-    recorder.write(&Entry::FinalRead {
-        t_us: recorder.now_us(),
-        what,
-        entries,
-        error,
-    });
+    recorder.write(&Entry::FinalRead { t_us: recorder.now_us(), what, entries, error });
 }
 
 impl Tally<'_> {
@@ -195,10 +142,7 @@ impl Unreadable {
 
     fn into_result(self) -> Result<(), ReadError> {
         match self.first {
-            Some(first) => Err(ReadError::Unreadable {
-                count: self.count,
-                first,
-            }),
+            Some(first) => Err(ReadError::Unreadable { count: self.count, first }),
             None => Ok(()),
         }
     }
@@ -208,26 +152,16 @@ impl Unreadable {
 const ATTEMPTS: u32 = 10;
 
 /// Asks a node until it answers 200 or one of `also`: reading changes nothing, so asking again is no second operation.
-async fn ask_node(
-    client: &reqwest::Client,
-    url: &str,
-    also: Option<u16>,
-) -> Result<http::Reply, ReadError> {
+async fn ask_node(client: &reqwest::Client, url: &str, also: Option<u16>) -> Result<http::Reply, ReadError> {
     let mut attempt = 0;
     loop {
         attempt += 1;
         let error: ReadError = match http::get(client, url).await {
             Ok(reply) if reply.status == 200 || Some(reply.status) == also => return Ok(reply),
-            Ok(reply) => ReadError::Status {
-                url: url.to_owned(),
-                status: reply.status,
-            },
+            Ok(reply) => ReadError::Status { url: url.to_owned(), status: reply.status },
             Err(error) => error.into(),
         };
-        let passing = matches!(
-            error,
-            ReadError::Http(_) | ReadError::Status { status: 503, .. }
-        );
+        let passing = matches!(error, ReadError::Http(_) | ReadError::Status { status: 503, .. });
         if !passing || attempt >= ATTEMPTS {
             return Err(error);
         }

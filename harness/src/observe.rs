@@ -6,7 +6,7 @@
 
 mod blindness;
 mod confirm;
-pub(crate) mod counters;
+mod counters;
 mod feed;
 mod health;
 mod outbox;
@@ -62,40 +62,19 @@ impl Observers {
     ///
     /// # Errors
     /// A feed did not connect within ten seconds (the text says which, and what it met), or an address is none.
-    pub async fn start(
-        cluster: &Cluster,
-        recorder: Recorder,
-        nonce: String,
-    ) -> Result<Self, ObserveError> {
+    pub async fn start(cluster: &Cluster, recorder: Recorder, nonce: String) -> Result<Self, ObserveError> {
         let redis = Redis::new(&cluster.redis, STORE_PATIENCE)?;
         let jetstream = JetStream::connect(&cluster.nats, STORE_PATIENCE).await?;
         let (stop, stopped) = watch::channel(false);
-        let post = Post {
-            recorder: recorder.clone(),
-            nonce,
-            stop: stopped,
-        };
-        let mut observers = Self {
-            stop,
-            tasks: Vec::new(),
-            recorder,
-        };
+        let post = Post { recorder: recorder.clone(), nonce, stop: stopped };
+        let mut observers = Self { stop, tasks: Vec::new(), recorder };
         let mut connected = Vec::new();
         for node in &cluster.nodes {
             let (status, feed) = watch::channel(FirstConnection::Waiting("nothing yet".to_owned()));
             connected.push((node.name.clone(), feed));
-            observers.add(
-                format!("feed {}", node.name),
-                feed::observe(node.clone(), post.clone(), status),
-            );
-            observers.add(
-                format!("health {}", node.name),
-                health::observe(node.clone(), post.clone()),
-            );
-            observers.add(
-                format!("counters {}", node.name),
-                counters::observe(node.clone(), post.clone()),
-            );
+            observers.add(format!("feed {}", node.name), feed::observe(node.clone(), post.clone(), status));
+            observers.add(format!("health {}", node.name), health::observe(node.clone(), post.clone()));
+            observers.add(format!("counters {}", node.name), counters::observe(node.clone(), post.clone()));
         }
         observers.add("outbox".to_owned(), outbox::observe(redis, post.clone()));
         observers.add("stream".to_owned(), stream::observe(jetstream, post));
@@ -122,10 +101,7 @@ impl Observers {
                     format!("observer {name} did not end within {STOP_WITHIN:?}")
                 }
             };
-            self.recorder.write(&Entry::Trouble {
-                t_us: self.recorder.now_us(),
-                what: trouble,
-            });
+            self.recorder.write(&Entry::Trouble { t_us: self.recorder.now_us(), what: trouble });
         }
     }
 
@@ -139,10 +115,7 @@ impl Post {
     fn ticks(&self, period: Duration) -> Ticks {
         let mut interval = interval(period);
         interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Ticks {
-            interval,
-            stop: self.stop.clone(),
-        }
+        Ticks { interval, stop: self.stop.clone() }
     }
 
     fn blind(&self, observer: &str, error: &impl ToString) {
@@ -169,11 +142,7 @@ impl Ticks {
 }
 
 fn blind(recorder: &Recorder, observer: &str, error: &impl ToString) {
-    recorder.sample(&Sample::Blind {
-        t_us: recorder.now_us(),
-        observer: observer.to_owned(),
-        error: error.to_string(),
-    });
+    recorder.sample(&Sample::Blind { t_us: recorder.now_us(), observer: observer.to_owned(), error: error.to_string() });
 }
 
 /// Resolves when observation ends, also when whoever started it is gone.
@@ -189,18 +158,12 @@ enum FirstConnection {
     Connected,
 }
 
-async fn all_connected(
-    feeds: Vec<(String, watch::Receiver<FirstConnection>)>,
-) -> Result<(), ObserveError> {
+async fn all_connected(feeds: Vec<(String, watch::Receiver<FirstConnection>)>) -> Result<(), ObserveError> {
     let deadline = tokio::time::Instant::now() + CONNECT_WITHIN;
     let mut missing = Vec::new();
     for (name, mut feed) in feeds {
         // An error here is a deadline or a feed that crashed; the feed's last word tells which is missing, and why.
-        let _ = timeout_at(
-            deadline,
-            feed.wait_for(|first| matches!(first, FirstConnection::Connected)),
-        )
-        .await;
+        let _ = timeout_at(deadline, feed.wait_for(|first| matches!(first, FirstConnection::Connected))).await;
         if let FirstConnection::Waiting(obstacle) = &*feed.borrow() {
             missing.push(format!("{name}: {obstacle}"));
         }
@@ -208,8 +171,5 @@ async fn all_connected(
     if missing.is_empty() {
         return Ok(());
     }
-    Err(ObserveError::Feeds {
-        within: CONNECT_WITHIN,
-        missing: missing.join("; "),
-    })
+    Err(ObserveError::Feeds { within: CONNECT_WITHIN, missing: missing.join("; ") })
 }

@@ -33,13 +33,7 @@ pub async fn wait_for_quiescence(
     let ends = began + deadline;
     let end = |reached, healthy, last_seen| {
         let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Quiescence {
-            t_us: recorder.now_us(),
-            reached,
-            healthy,
-            waited_ms,
-            last_seen,
-        }
+        Quiescence { t_us: recorder.now_us(), reached, healthy, waited_ms, last_seen }
     };
     let mut lookout = match Lookout::new(cluster).await {
         Ok(lookout) => lookout,
@@ -58,19 +52,14 @@ pub async fn wait_for_quiescence(
         if Instant::now() + PERIOD >= ends {
             let lasted = streaks.healthy_for();
             let healthy = look.is_healthy() && lasted >= AT_REST + lease;
-            return end(
-                false,
-                healthy,
-                format!("{look}; healthy for {} ms", lasted.as_millis()),
-            );
+            return end(false, healthy, format!("{look}; healthy for {} ms", lasted.as_millis()));
         }
         sleep_until(begins + PERIOD).await;
     }
 }
 
 fn waited_out(recorder: &Recorder, heal_us: u64, lease: Duration) -> bool {
-    recorder.now_us().saturating_sub(heal_us)
-        >= u64::try_from(lease.as_micros()).unwrap_or(u64::MAX)
+    recorder.now_us().saturating_sub(heal_us) >= u64::try_from(lease.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Since when looks have found the cluster healthy, and at rest, without a break.
@@ -88,8 +77,7 @@ impl Streaks {
     fn note(&mut self, look: &Look, began: Instant, ended: Instant) {
         let healthy = look.is_healthy();
         self.healthy_since = healthy.then(|| self.healthy_since.unwrap_or(ended));
-        self.resting_since =
-            (healthy && look.is_at_rest()).then(|| self.resting_since.unwrap_or(ended));
+        self.resting_since = (healthy && look.is_at_rest()).then(|| self.resting_since.unwrap_or(ended));
         self.last_look = Some(began);
     }
 
@@ -111,17 +99,14 @@ impl Streaks {
 
 #[cfg(test)]
 mod tests {
-    use super::look::tests::{failed, look};
+    use super::look::tests::{failed, look, look_with};
     use super::*;
 
     #[test]
     fn one_look_that_finds_work_breaks_the_rest() {
         let began = Instant::now();
         let mut streaks = Streaks::default();
-        let mut busy = look();
-        busy.outbox = Ok(1);
-        let mut down = look();
-        down.outbox = Err(failed());
+        let (busy, down) = (look_with(Ok(1)), look_with(Err(failed())));
         // When a look begins, what it finds, and how long rest and health have then lasted; each look takes 10 ms.
         for (at, seen, at_rest, healthy) in [
             (0, &look(), 0, 0),
@@ -136,10 +121,7 @@ mod tests {
         ] {
             let begins = began + Duration::from_millis(at);
             streaks.note(seen, begins, begins + Duration::from_millis(10));
-            let lasted = (
-                streaks.at_rest_for().as_millis(),
-                streaks.healthy_for().as_millis(),
-            );
+            let lasted = (streaks.at_rest_for().as_millis(), streaks.healthy_for().as_millis());
             assert_eq!(lasted, (at_rest, healthy), "at {at} ms");
         }
     }

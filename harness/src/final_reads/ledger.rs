@@ -12,39 +12,19 @@ use crate::wire::{self, order::Ledger};
 const AT_ONCE: usize = 8;
 
 /// Asks for every customer; one that the node does not know has no orders there and a total of 0.
-pub(super) async fn read(
-    client: &Client,
-    node: &Node,
-    customers: &[String],
-    tally: &mut Tally<'_>,
-) -> Result<(), ReadError> {
+pub(super) async fn read(client: &Client, node: &Node, customers: &[String], tally: &mut Tally<'_>) -> Result<(), ReadError> {
     let ask = async |customer_id: &String| {
         let url = format!("{}/api/customers/{customer_id}", node.url);
         let reply = ask_node(client, &url, Some(404)).await?;
         let ledger = match reply.status {
-            404 => Ledger {
-                orders: 0,
-                total_minor: Some(0),
-            },
+            404 => Ledger { orders: 0, total_minor: Some(0) },
             _ => wire::order::ledger(&reply.body)?,
         };
         Ok::<_, ReadError>((customer_id.clone(), ledger))
     };
     let mut answers = stream::iter(customers).map(ask).buffered(AT_ONCE);
-    while let Some((
-        customer_id,
-        Ledger {
-            orders,
-            total_minor,
-        },
-    )) = answers.try_next().await?
-    {
-        tally.write(&Entry::Ledger {
-            node: node.name.clone(),
-            customer_id,
-            orders,
-            total_minor,
-        });
+    while let Some((customer_id, Ledger { orders, total_minor })) = answers.try_next().await? {
+        tally.write(&Entry::Ledger { node: node.name.clone(), customer_id, orders, total_minor });
     }
     Ok(())
 }

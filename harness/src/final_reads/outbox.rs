@@ -19,10 +19,7 @@ pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), Rea
     pending.extend(ids(&mut redis, keys::OUTBOX_ROW).await?);
     let pending = Vec::from_iter(pending);
     for ids in pending.chunks(BATCH) {
-        for (id, (fields, indexed)) in ids
-            .iter()
-            .zip(look(&mut redis, keys::OUTBOX_ROW, ids).await?)
-        {
+        for (id, (fields, indexed)) in ids.iter().zip(look(&mut redis, keys::OUTBOX_ROW, ids).await?) {
             let state = match (fields.is_empty(), indexed) {
                 (false, true) => RowState::Pending,
                 (false, false) => RowState::Unindexed,
@@ -35,10 +32,7 @@ pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), Rea
     }
     let dead = ids(&mut redis, keys::OUTBOX_DEAD).await?;
     for ids in dead.chunks(BATCH) {
-        for (id, (fields, _)) in ids
-            .iter()
-            .zip(look(&mut redis, keys::OUTBOX_DEAD, ids).await?)
-        {
+        for (id, (fields, _)) in ids.iter().zip(look(&mut redis, keys::OUTBOX_DEAD, ids).await?) {
             tally.write(&Entry::Row(row(id, RowState::Dead, &fields)));
         }
     }
@@ -49,32 +43,20 @@ type Fields = HashMap<String, Vec<u8>>;
 
 async fn index(redis: &mut Redis) -> Result<Vec<String>, StoreError> {
     let mut pipeline = redis::pipe();
-    pipeline
-        .cmd("ZRANGE")
-        .arg(keys::OUTBOX_INDEX)
-        .arg(0)
-        .arg(-1);
+    pipeline.cmd("ZRANGE").arg(keys::OUTBOX_INDEX).arg(0).arg(-1);
     let (ids,): (Vec<String>,) = redis.ask("reading the outbox index", &pipeline).await?;
     Ok(ids)
 }
 
 async fn ids(redis: &mut Redis, prefix: &str) -> Result<Vec<String>, StoreError> {
     let keys = redis.keys("looking for outbox rows", prefix).await?;
-    let mut ids: Vec<String> = keys
-        .iter()
-        .filter_map(|key| key.strip_prefix(prefix))
-        .map(str::to_owned)
-        .collect();
+    let mut ids: Vec<String> = keys.iter().filter_map(|key| key.strip_prefix(prefix)).map(str::to_owned).collect();
     ids.sort_unstable();
     Ok(ids)
 }
 
 /// The fields of each row, none where there is no row, and whether the index has it.
-async fn look(
-    redis: &mut Redis,
-    prefix: &str,
-    ids: &[String],
-) -> Result<Vec<(Fields, bool)>, StoreError> {
+async fn look(redis: &mut Redis, prefix: &str, ids: &[String]) -> Result<Vec<(Fields, bool)>, StoreError> {
     let mut pipeline = redis::pipe();
     pipeline.atomic();
     for id in ids {
@@ -92,18 +74,11 @@ async fn look(
 }
 
 fn row(id: &str, state: RowState, fields: &Fields) -> Row {
-    let text = |name| {
-        fields
-            .get(name)
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-    };
+    let text = |name| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
     Row {
         message_id: id.to_owned(),
         state,
-        order_id: fields
-            .get(keys::ROW_PAYLOAD)
-            .and_then(|payload| order::answer(payload).ok())
-            .map(|read| read.order_id),
+        order_id: fields.get(keys::ROW_PAYLOAD).and_then(|payload| order::answer(payload).ok()).map(|read| read.order_id),
         attempts: text(keys::ROW_ATTEMPTS).and_then(|attempts| attempts.parse().ok()),
         last_error: text(keys::ROW_LAST_ERROR).filter(|error| !error.is_empty()),
     }

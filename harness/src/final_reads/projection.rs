@@ -11,11 +11,7 @@ use crate::wire;
 const LIMIT: u32 = 1_000;
 
 /// Reads all pages until `next` is null.
-pub(super) async fn read(
-    client: &Client,
-    node: &Node,
-    tally: &mut Tally<'_>,
-) -> Result<(), ReadError> {
+pub(super) async fn read(client: &Client, node: &Node, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     let mut after = 0;
     loop {
         let url = format!("{}/api/orders?after={after}&limit={LIMIT}", node.url);

@@ -13,21 +13,13 @@ const BATCH: usize = 500;
 /// incomplete: records live for a day, and a cluster at rest removes none.
 pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     let mut redis = Redis::new(address, PATIENCE)?;
-    let found = redis
-        .keys("looking for idempotency records", keys::RECORD)
-        .await?;
-    let ours: Vec<&str> = found
-        .iter()
-        .filter_map(|key| key.strip_prefix(keys::RECORD))
-        .filter(|id| tally.is_ours(id))
-        .collect();
+    let found = redis.keys("looking for idempotency records", keys::RECORD).await?;
+    let ours: Vec<&str> = found.iter().filter_map(|key| key.strip_prefix(keys::RECORD)).filter(|id| tally.is_ours(id)).collect();
     let mut unreadable = Unreadable::default();
     for ids in ours.chunks(BATCH) {
         for (id, value) in ids.iter().zip(values(&mut redis, ids).await?) {
             let Some(value) = value else {
-                unreadable.note(&format!(
-                    "the record of {id} is no string, or went while it was read"
-                ));
+                unreadable.note(&format!("the record of {id} is no string, or went while it was read"));
                 continue;
             };
             match wire::record::record(id, &value) {
@@ -46,12 +38,7 @@ pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), Rea
 
 async fn values(redis: &mut Redis, ids: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
     let mut pipeline = redis::pipe();
-    pipeline.cmd("MGET").arg(
-        ids.iter()
-            .map(|id| format!("{}{id}", keys::RECORD))
-            .collect::<Vec<_>>(),
-    );
-    let (values,): (Vec<Option<Vec<u8>>>,) =
-        redis.ask("reading idempotency records", &pipeline).await?;
+    pipeline.cmd("MGET").arg(ids.iter().map(|id| format!("{}{id}", keys::RECORD)).collect::<Vec<_>>());
+    let (values,): (Vec<Option<Vec<u8>>>,) = redis.ask("reading idempotency records", &pipeline).await?;
     Ok(values)
 }

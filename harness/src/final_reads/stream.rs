@@ -35,11 +35,7 @@ struct Reading {
 
 impl Reading {
     /// Reads on behind the last message read, until the stream ends there.
-    async fn go_on(
-        &mut self,
-        jetstream: &JetStream,
-        tally: &mut Tally<'_>,
-    ) -> Result<StreamState, ReadError> {
+    async fn go_on(&mut self, jetstream: &JetStream, tally: &mut Tally<'_>) -> Result<StreamState, ReadError> {
         let mut state = jetstream.stream().await?;
         let first = *self.first_sequence.get_or_insert(state.first_sequence);
         let mut reader = Reader::open(jetstream, self.last_sequence).await?;
@@ -59,10 +55,7 @@ impl Reading {
         // What is left of it goes away by itself.
         let _ = reader.close().await;
         if state.first_sequence != first && state.messages > 0 {
-            let detail = format!(
-                "its first message was {first} and is now {}",
-                state.first_sequence
-            );
+            let detail = format!("its first message was {first} and is now {}", state.first_sequence);
             return Err(ReadError::Moving { detail });
         }
         Ok(state)
@@ -72,15 +65,7 @@ impl Reading {
         if self.messages == state.messages {
             return Ok(());
         }
-        let detail = format!(
-            "the last one read is {}, the last one there {}",
-            self.last_sequence, state.last_sequence
-        );
-        Err(StoreError::Incomplete {
-            expected: state.messages,
-            read: self.messages,
-            detail,
-        }
-        .into())
+        let detail = format!("the last one read is {}, the last one there {}", self.last_sequence, state.last_sequence);
+        Err(StoreError::Incomplete { expected: state.messages, read: self.messages, detail }.into())
     }
 }

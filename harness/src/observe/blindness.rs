@@ -17,10 +17,7 @@ pub(super) struct Blindness {
 
 impl Blindness {
     pub(super) fn of(observer: impl Into<String>) -> Self {
-        Self {
-            observer: observer.into(),
-            said: None,
-        }
+        Self { observer: observer.into(), said: None }
     }
 
     /// A look failed.

@@ -30,9 +30,7 @@ impl Confirmer {
     /// Confirms this order if it is one of the sample. The choice is a function of the id alone, so that a run with the
     /// same ids confirms the same orders, on every node.
     pub(super) fn offer(&mut self, order_id: &str) {
-        if hash(order_id).is_multiple_of(ONE_IN)
-            && self.orders.try_send(order_id.to_owned()).is_err()
-        {
+        if hash(order_id).is_multiple_of(ONE_IN) && self.orders.try_send(order_id.to_owned()).is_err() {
             self.skipped += 1;
         }
     }
@@ -51,25 +49,15 @@ pub(super) fn pair(node: Node, post: Post) -> (Confirmer, impl Future<Output = (
 
 async fn run(node: Node, post: Post, waiting: mpsc::Receiver<String>) {
     let client = http::client(PATIENCE);
-    let orders = stream::unfold(waiting, async |mut waiting| {
-        Some((waiting.recv().await?, waiting))
-    });
+    let orders = stream::unfold(waiting, async |mut waiting| Some((waiting.recv().await?, waiting)));
     let confirm = async |order_id: String| {
         let url = format!("{}/api/orders/{order_id}", node.url);
         match http::get(&client, &url).await {
             Ok(reply) => {
                 let applied = wire::order::applied(&reply.body).ok();
-                let applied = applied
-                    .filter(|read| read.answer.order_id == order_id)
-                    .map(|read| read.applied);
+                let applied = applied.filter(|read| read.answer.order_id == order_id).map(|read| read.applied);
                 let (t_us, node) = (post.recorder.now_us(), node.name.clone());
-                post.recorder.write(&Entry::Confirm {
-                    t_us,
-                    node,
-                    order_id,
-                    status: reply.status,
-                    applied,
-                });
+                post.recorder.write(&Entry::Confirm { t_us, node, order_id, status: reply.status, applied });
             }
             // A node that was broken in between denies nothing.
             Err(error) => post.blind(&format!("confirm {}", node.name), &error),
@@ -80,9 +68,7 @@ async fn run(node: Node, post: Post, waiting: mpsc::Receiver<String>) {
 
 /// FNV-1a, 64 bits: the same on every machine and in every version.
 fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -91,9 +77,7 @@ mod tests {
 
     #[test]
     fn about_one_order_in_a_hundred_is_confirmed() {
-        let chosen = (0..100_000)
-            .filter(|n| hash(&format!("a1b2c3-{n}")).is_multiple_of(ONE_IN))
-            .count();
+        let chosen = (0..100_000).filter(|n| hash(&format!("a1b2c3-{n}")).is_multiple_of(ONE_IN)).count();
         assert!((900..1_100).contains(&chosen), "{chosen} of 100,000");
     }
 

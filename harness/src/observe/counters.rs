@@ -27,15 +27,12 @@ const NAMES: [&str; 15] = [
     "catga_apply_total",
     "catga_apply_redelivered_total",
     "catga_apply_skipped_total",
-    PARKED,
+    "catga_parked_total",
     "catga_outbox_dead_total",
     "catga_outbox_depth",
     "catga_nats_up",
     "catga_redis_up",
 ];
-
-/// Messages that a node set aside.
-pub(crate) const PARKED: &str = "catga_parked_total";
 
 /// Reads `/metrics` every second, and once more at the end.
 ///
@@ -50,11 +47,7 @@ pub(super) async fn observe(node: Node, post: Post) {
         match read(&client, &node).await {
             Ok(values) => {
                 blindness.over();
-                recorder.write(&Entry::Counters {
-                    t_us: recorder.now_us(),
-                    node: node.name.clone(),
-                    values,
-                });
+                recorder.write(&Entry::Counters { t_us: recorder.now_us(), node: node.name.clone(), values });
             }
             Err(error) => blindness.say(&recorder, &error),
         }
@@ -64,20 +57,14 @@ pub(super) async fn observe(node: Node, post: Post) {
     }
 }
 
-/// The counters of one node as they are now.
-///
-/// # Errors
-/// The node gave no metrics; the text says what it gave.
-pub(crate) async fn read(client: &Client, node: &Node) -> Result<BTreeMap<String, f64>, String> {
+/// The counters of one node as they are now, or what it gave instead.
+async fn read(client: &Client, node: &Node) -> Result<BTreeMap<String, f64>, String> {
     let url = format!("{}/metrics", node.url);
-    let reply = http::get(client, &url)
-        .await
-        .map_err(|error| error.to_string())?;
+    let reply = http::get(client, &url).await.map_err(|error| error.to_string())?;
     if reply.status != 200 {
         return Err(format!("{url} answered {}", reply.status));
     }
-    let mut totals = wire::prometheus::totals(&String::from_utf8_lossy(&reply.body))
-        .map_err(|error| error.to_string())?;
+    let mut totals = wire::prometheus::totals(&String::from_utf8_lossy(&reply.body)).map_err(|error| error.to_string())?;
     totals.retain(|name, value| NAMES.contains(&name.as_str()) && value.is_finite());
     Ok(totals)
 }

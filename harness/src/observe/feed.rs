@@ -76,9 +76,7 @@ impl Feed {
         loop {
             match self.connect().await {
                 Ok(response) => {
-                    let resumed = self
-                        .resume_from()
-                        .map_or("from now".to_owned(), |from| format!("behind {from}"));
+                    let resumed = self.resume_from().map_or("from now".to_owned(), |from| format!("behind {from}"));
                     self.connected_before = true;
                     self.tell(FeedState::Connected, resumed);
                     first.send_replace(FirstConnection::Connected);
@@ -97,33 +95,19 @@ impl Feed {
     }
 
     async fn connect(&self) -> Result<Response, String> {
-        let mut request = self
-            .client
-            .get(&self.url)
-            .header(ACCEPT, "text/event-stream");
+        let mut request = self.client.get(&self.url).header(ACCEPT, "text/event-stream");
         if let Some(position) = self.resume_from() {
             request = request.header("Last-Event-ID", position);
         }
         let response = timeout(CONNECT_PATIENCE, request.send()).await;
-        let response = response
-            .map_err(|_| format!("{} gave no answer within {CONNECT_PATIENCE:?}", self.url))?;
+        let response = response.map_err(|_| format!("{} gave no answer within {CONNECT_PATIENCE:?}", self.url))?;
         let response = response.map_err(|error| http::broken(&self.url, &error).to_string())?;
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
-        let is_feed = kind
-            .as_ref()
-            .is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let kind = response.headers().get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+        let is_feed = kind.as_ref().is_some_and(|kind| kind.starts_with("text/event-stream"));
         if response.status().as_u16() == 200 && is_feed {
             return Ok(response);
         }
-        Err(format!(
-            "{} answered {} with {}",
-            self.url,
-            response.status(),
-            kind.unwrap_or_default()
-        ))
+        Err(format!("{} answered {} with {}", self.url, response.status(), kind.unwrap_or_default()))
     }
 
     /// Where the next connection goes on; `None` for the very first, which starts now.
@@ -143,11 +127,7 @@ impl Feed {
                     return format!("the node ended it, {} ms after the last byte", ms(heard));
                 }
                 Ok(Err(error)) => {
-                    return format!(
-                        "{}, {} ms after the last byte",
-                        http::broken(&self.url, &error),
-                        ms(heard)
-                    );
+                    return format!("{}, {} ms after the last byte", http::broken(&self.url, &error), ms(heard));
                 }
                 Err(_) => return format!("silent for {} ms", ms(heard)),
             };
@@ -190,12 +170,7 @@ impl Feed {
 
     fn tell(&self, state: FeedState, detail: String) {
         let (t_us, node) = (self.post.recorder.now_us(), self.node.clone());
-        self.post.recorder.write(&Entry::Feed {
-            t_us,
-            node,
-            state,
-            detail,
-        });
+        self.post.recorder.write(&Entry::Feed { t_us, node, state, detail });
     }
 
     /// An event that cannot be read may have been one that matters: the run cannot be called valid.
@@ -203,10 +178,7 @@ impl Feed {
         self.troubles += 1;
         if self.troubles <= TROUBLES {
             let what = format!("feed of {}: {error}", self.node);
-            self.post.recorder.write(&Entry::Trouble {
-                t_us: self.post.recorder.now_us(),
-                what,
-            });
+            self.post.recorder.write(&Entry::Trouble { t_us: self.post.recorder.now_us(), what });
         }
     }
 
@@ -215,29 +187,15 @@ impl Feed {
         let recorder = &self.post.recorder;
         if self.foreign > 0 {
             let what = format!("foreign feed {}", self.node);
-            recorder.write(&Entry::FinalRead {
-                t_us: recorder.now_us(),
-                what,
-                entries: self.foreign,
-                error: None,
-            });
+            recorder.write(&Entry::FinalRead { t_us: recorder.now_us(), what, entries: self.foreign, error: None });
         }
         if self.confirmer.skipped() > 0 {
-            let skipped = format!(
-                "{} orders were not confirmed: too many were waiting",
-                self.confirmer.skipped()
-            );
+            let skipped = format!("{} orders were not confirmed: too many were waiting", self.confirmer.skipped());
             self.post.blind(&format!("confirm {}", self.node), &skipped);
         }
         if self.troubles > TROUBLES {
-            let what = format!(
-                "feed of {}: {} events in all could not be read",
-                self.node, self.troubles
-            );
-            recorder.write(&Entry::Trouble {
-                t_us: recorder.now_us(),
-                what,
-            });
+            let what = format!("feed of {}: {} events in all could not be read", self.node, self.troubles);
+            recorder.write(&Entry::Trouble { t_us: recorder.now_us(), what });
         }
     }
 }

@@ -20,25 +20,12 @@ pub(super) async fn observe(node: Node, post: Post) {
     let (mut ticks, recorder) = (post.ticks(PERIOD), post.recorder);
     while ticks.next().await {
         let reply = http::get(&client, &url).await.ok();
-        let read = reply
-            .as_ref()
-            .and_then(|reply| wire::health::health(&reply.body).ok());
+        let read = reply.as_ref().and_then(|reply| wire::health::health(&reply.body).ok());
         let (status, nats, redis) = match read {
-            Some(read) => (
-                Some(read.status),
-                Some(read.checks.nats),
-                Some(read.checks.redis),
-            ),
+            Some(read) => (Some(read.status), Some(read.checks.nats), Some(read.checks.redis)),
             None => (None, None, None),
         };
         let http = reply.map(|reply| reply.status);
-        recorder.sample(&Sample::Health {
-            t_us: recorder.now_us(),
-            node: node.name.clone(),
-            http,
-            status,
-            nats,
-            redis,
-        });
+        recorder.sample(&Sample::Health { t_us: recorder.now_us(), node: node.name.clone(), http, status, nats, redis });
     }
 }

@@ -26,22 +26,14 @@ const OLDEST: usize = 64;
 
 /// Looks ten times a second, with two round trips.
 pub(super) async fn observe(redis: Redis, post: Post) {
-    let mut gauge = Gauge {
-        redis,
-        rows: Rows::default(),
-        cursor: WINDOW,
-    };
+    let mut gauge = Gauge { redis, rows: Rows::default(), cursor: WINDOW };
     let mut blindness = Blindness::of("outbox");
     let (mut ticks, recorder) = (post.ticks(PERIOD), post.recorder);
     while ticks.next().await {
         match gauge.look().await {
             Ok((depth, oldest_age_ms)) => {
                 blindness.over();
-                recorder.sample(&Sample::Outbox {
-                    t_us: recorder.now_us(),
-                    depth,
-                    oldest_age_ms,
-                });
+                recorder.sample(&Sample::Outbox { t_us: recorder.now_us(), depth, oldest_age_ms });
             }
             Err(error) => blindness.say(&recorder, &error),
         }
@@ -64,35 +56,19 @@ impl Gauge {
         pipeline.cmd("TIME");
         pipeline.cmd("ZCARD").arg(keys::OUTBOX_INDEX);
         for (from, rows) in [(0, WINDOW), (self.cursor, FURTHER)] {
-            pipeline
-                .cmd("ZRANGE")
-                .arg(keys::OUTBOX_INDEX)
-                .arg(from)
-                .arg(from + rows - 1);
+            pipeline.cmd("ZRANGE").arg(keys::OUTBOX_INDEX).arg(from).arg(from + rows - 1);
         }
-        let ((seconds, micros), depth, head, further): Look =
-            self.redis.ask("looking at the outbox", &pipeline).await?;
+        let ((seconds, micros), depth, head, further): Look = self.redis.ask("looking at the outbox", &pipeline).await?;
         let now_ms = seconds * 1_000 + micros / 1_000;
-        self.cursor = if further.len() < FURTHER {
-            WINDOW
-        } else {
-            self.cursor + FURTHER
-        };
+        self.cursor = if further.len() < FURTHER { WINDOW } else { self.cursor + FURTHER };
         if head.len() < WINDOW {
             self.rows.keep_only(&head);
         } else {
             self.drop_gone().await?;
         }
-        let met: Vec<String> = head
-            .into_iter()
-            .chain(further)
-            .filter(|id| !self.rows.knows(id))
-            .collect();
+        let met: Vec<String> = head.into_iter().chain(further).filter(|id| !self.rows.knows(id)).collect();
         self.meet(met).await?;
-        let age = self
-            .rows
-            .oldest()
-            .map_or(0, |created| now_ms.saturating_sub(created));
+        let age = self.rows.oldest().map_or(0, |created| now_ms.saturating_sub(created));
         Ok((depth, age))
     }
 
@@ -103,15 +79,9 @@ impl Gauge {
         }
         let mut pipeline = redis::pipe();
         for id in &ids {
-            pipeline
-                .cmd("HGET")
-                .arg(format!("{}{id}", keys::OUTBOX_ROW))
-                .arg(keys::ROW_CREATED_AT);
+            pipeline.cmd("HGET").arg(format!("{}{id}", keys::OUTBOX_ROW)).arg(keys::ROW_CREATED_AT);
         }
-        let created: Vec<Option<u64>> = self
-            .redis
-            .ask("reading the age of outbox rows", &pipeline)
-            .await?;
+        let created: Vec<Option<u64>> = self.redis.ask("reading the age of outbox rows", &pipeline).await?;
         for (id, created) in ids.into_iter().zip(created) {
             if let Some(created) = created {
                 self.rows.add(id, created);
@@ -129,10 +99,7 @@ impl Gauge {
             }
             let mut pipeline = redis::pipe();
             pipeline.cmd("ZMSCORE").arg(keys::OUTBOX_INDEX).arg(&ids);
-            let (scores,): (Vec<Option<f64>>,) = self
-                .redis
-                .ask("looking for the oldest rows", &pipeline)
-                .await?;
+            let (scores,): (Vec<Option<f64>>,) = self.redis.ask("looking for the oldest rows", &pipeline).await?;
             let mut gone = 0;
             for (id, score) in ids.iter().zip(&scores) {
                 if score.is_none() {
@@ -172,10 +139,7 @@ impl Rows {
     }
 
     fn keep_only(&mut self, ids: &[String]) {
-        let kept: Vec<(String, u64)> = ids
-            .iter()
-            .filter_map(|id| self.created.remove_entry(id))
-            .collect();
+        let kept: Vec<(String, u64)> = ids.iter().filter_map(|id| self.created.remove_entry(id)).collect();
         *self = Self::default();
         for (id, created) in kept {
             self.add(id, created);
@@ -187,11 +151,7 @@ impl Rows {
     }
 
     fn oldest_ids(&self, count: usize) -> Vec<String> {
-        self.by_age
-            .iter()
-            .take(count)
-            .map(|(_, id)| id.clone())
-            .collect()
+        self.by_age.iter().take(count).map(|(_, id)| id.clone()).collect()
     }
 }
 

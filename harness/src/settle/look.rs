@@ -34,30 +34,16 @@ impl<'a> Lookout<'a> {
 
     /// Asks them all, side by side.
     pub(super) async fn look(&mut self) -> Look {
-        let nodes =
-            futures_util::future::join_all(self.nodes.iter().map(|node| say(&self.client, node)));
+        let nodes = futures_util::future::join_all(self.nodes.iter().map(|node| say(&self.client, node)));
         let outbox = async {
             let mut pipeline = redis::pipe();
-            pipeline
-                .cmd("PING")
-                .ignore()
-                .cmd("ZCARD")
-                .arg(keys::OUTBOX_INDEX);
-            self.redis
-                .ask("looking at the outbox", &pipeline)
-                .await
-                .map(|(depth,): (u64,)| depth)
+            pipeline.cmd("PING").ignore().cmd("ZCARD").arg(keys::OUTBOX_INDEX);
+            self.redis.ask("looking at the outbox", &pipeline).await.map(|(depth,): (u64,)| depth)
         };
-        let stream =
-            async { tokio::try_join!(self.jetstream.stream(), self.jetstream.consumers()) };
+        let stream = async { tokio::try_join!(self.jetstream.stream(), self.jetstream.consumers()) };
         let (nodes, outbox, stream) = tokio::join!(nodes, outbox, stream);
         let ids = self.nodes.iter().map(|node| node.id.clone()).collect();
-        Look {
-            nodes,
-            outbox,
-            stream,
-            ids,
-        }
+        Look { nodes, outbox, stream, ids }
     }
 }
 
@@ -67,10 +53,9 @@ async fn say(client: &Client, node: &Node) -> (String, Result<(), String>) {
         Err(error) => Err(error.to_string()),
         Ok(reply) => match wire::health::health(&reply.body) {
             Ok(health) if reply.status == 200 && health.status == "up" => Ok(()),
-            Ok(health) => Err(format!(
-                "{} {} (nats {}, redis {})",
-                reply.status, health.status, health.checks.nats, health.checks.redis
-            )),
+            Ok(health) => {
+                Err(format!("{} {} (nats {}, redis {})", reply.status, health.status, health.checks.nats, health.checks.redis))
+            }
             Err(error) => Err(format!("{}, {error}", reply.status)),
         },
     };
@@ -89,9 +74,7 @@ pub(super) struct Look {
 impl Look {
     /// Every node says that it is up, and both stores answer.
     pub(super) fn is_healthy(&self) -> bool {
-        self.nodes.iter().all(|(_, said)| said.is_ok())
-            && self.outbox.is_ok()
-            && self.stream.is_ok()
+        self.nodes.iter().all(|(_, said)| said.is_ok()) && self.outbox.is_ok() && self.stream.is_ok()
     }
 
     /// Nothing is left in the outbox, and every node has a consumer that has nothing left to do.
@@ -99,11 +82,7 @@ impl Look {
         let Ok((_, consumers)) = &self.stream else {
             return false;
         };
-        let idle = |id| {
-            consumers
-                .get(id)
-                .is_some_and(|state| state.pending == 0 && state.ack_pending == 0)
-        };
+        let idle = |id| consumers.get(id).is_some_and(|state| state.pending == 0 && state.ack_pending == 0);
         self.outbox.as_ref().is_ok_and(|depth| *depth == 0) && self.ids.iter().all(idle)
     }
 }
@@ -125,11 +104,7 @@ impl std::fmt::Display for Look {
         write!(out, "; stream up to {}", state.last_sequence)?;
         for id in &self.ids {
             match consumers.get(id) {
-                Some(ConsumerState {
-                    pending,
-                    ack_pending,
-                    ..
-                }) => {
+                Some(ConsumerState { pending, ack_pending, .. }) => {
                     write!(out, "; {id} pending {pending}, ack pending {ack_pending}")?;
                 }
                 None => write!(out, "; {id} has no consumer")?,
@@ -144,28 +119,21 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::settle) fn look() -> Look {
-        let state = ConsumerState {
-            pending: 0,
-            ack_pending: 0,
-            redelivered: 3,
-        };
+        let state = ConsumerState { pending: 0, ack_pending: 0, redelivered: 3 };
         Look {
             nodes: vec![("cluster-node-1".into(), Ok(()))],
             outbox: Ok(0),
-            stream: Ok((
-                StreamState::default(),
-                BTreeMap::from([("n1".to_owned(), state)]),
-            )),
+            stream: Ok((StreamState::default(), BTreeMap::from([("n1".to_owned(), state)]))),
             ids: vec!["n1".into()],
         }
     }
 
+    pub(in crate::settle) fn look_with(outbox: Result<u64, StoreError>) -> Look {
+        Look { outbox, ..look() }
+    }
+
     pub(in crate::settle) fn failed() -> StoreError {
-        StoreError::Nats {
-            what: "asking",
-            address: "127.0.0.1:4222".into(),
-            detail: "not connected".into(),
-        }
+        StoreError::Nats { what: "asking", address: "127.0.0.1:4222".into(), detail: "not connected".into() }
     }
 
     #[test]
@@ -176,29 +144,15 @@ pub(super) mod tests {
             change(&mut look);
             (look.is_healthy(), look.is_at_rest())
         };
-        let consumer = |pending, ack_pending| ConsumerState {
-            pending,
-            ack_pending,
-            redelivered: 0,
-        };
+        let consumer = |pending, ack_pending| ConsumerState { pending, ack_pending, redelivered: 0 };
         assert_eq!(with(|look| look.outbox = Ok(1)), (true, false));
-        assert_eq!(
-            with(|look| look.ids.push("n2".into())),
-            (true, false),
-            "a missing consumer has seen nothing"
-        );
-        assert_eq!(
-            with(|look| look.nodes[0].1 = Err("503 down".into())),
-            (false, true)
-        );
+        assert_eq!(with(|look| look.ids.push("n2".into())), (true, false), "a missing consumer has seen nothing");
+        assert_eq!(with(|look| look.nodes[0].1 = Err("503 down".into())), (false, true));
         assert_eq!(with(|look| look.stream = Err(failed())), (false, false));
         assert_eq!(with(|look| look.outbox = Err(failed())), (false, false));
         for state in [consumer(1, 0), consumer(0, 1)] {
             let mut look = look();
-            look.stream = Ok((
-                StreamState::default(),
-                BTreeMap::from([("n1".to_owned(), state)]),
-            ));
+            look.stream = Ok((StreamState::default(), BTreeMap::from([("n1".to_owned(), state)])));
             assert!(look.is_healthy() && !look.is_at_rest());
         }
     }
@@ -206,10 +160,7 @@ pub(super) mod tests {
     #[test]
     fn the_last_look_is_told_in_full() {
         let mut look = look();
-        look.nodes.push((
-            "cluster-node-2".into(),
-            Err("503 down (nats up, redis down)".into()),
-        ));
+        look.nodes.push(("cluster-node-2".into(), Err("503 down (nats up, redis down)".into())));
         look.ids.push("n2".into());
         look.outbox = Ok(4);
         assert_eq!(
@@ -218,9 +169,6 @@ pub(super) mod tests {
              n1 pending 0, ack pending 0; n2 has no consumer"
         );
         look.stream = Err(failed());
-        assert!(
-            look.to_string()
-                .ends_with("stream unreadable: asking on NATS at 127.0.0.1:4222: not connected")
-        );
+        assert!(look.to_string().ends_with("stream unreadable: asking on NATS at 127.0.0.1:4222: not connected"));
     }
 }
