@@ -33,7 +33,7 @@ pub(crate) async fn empty() -> Services {
     // Setting up writes much at once, and Redis may sync every write to disk.
     let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
     let client = redis::Client::open(format!("redis://{redis_address}")).expect("an address");
-    let mut redis = client.get_multiplexed_async_connection().await.expect("a running Redis");
+    let mut redis = client.get_multiplexed_async_connection_with_config(&patient).await.expect("a running Redis");
     let keys: Vec<String> = redis::cmd("KEYS").arg("catga:*").query_async(&mut redis).await.expect("keys");
     if !keys.is_empty() {
         let _: u64 = redis::cmd("DEL").arg(keys).query_async(&mut redis).await.expect("removed");
