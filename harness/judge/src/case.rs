@@ -62,42 +62,15 @@ impl<'a> Case<'a> {
         let spans = timeline::spans(plan, history);
         let backlog = backlog::measure(plan, history, samples, edges, &spans);
         let (claims, claims_of) = claims(history);
-        let required = plan
-            .roster
-            .iter()
-            .filter_map(|name| history.node(name))
-            .collect();
-        let missing_nodes = plan
-            .roster
-            .iter()
-            .filter(|name| history.node(name).is_none())
-            .cloned()
-            .collect();
-        let projection_read = history
-            .nodes
-            .iter()
-            .map(|node| history.has_read(&reads::projection(node)))
-            .collect();
-        Self {
-            plan,
-            history,
-            edges,
-            spans,
-            backlog,
-            required,
-            missing_nodes,
-            claims,
-            claims_of,
-            projection_read,
-        }
+        let required = plan.roster.iter().filter_map(|name| history.node(name)).collect();
+        let missing_nodes = plan.roster.iter().filter(|name| history.node(name).is_none()).cloned().collect();
+        let projection_read = history.nodes.iter().map(|node| history.has_read(&reads::projection(node))).collect();
+        Self { plan, history, edges, spans, backlog, required, missing_nodes, claims, claims_of, projection_read }
     }
 
     /// All claims of one order.
     pub(crate) fn claims_of(&self, order: usize) -> &[Claim] {
-        self.claims_of
-            .get(order)
-            .and_then(|range| self.claims.get(range.clone()))
-            .unwrap_or_default()
+        self.claims_of.get(order).and_then(|range| self.claims.get(range.clone())).unwrap_or_default()
     }
 
     pub(crate) fn ops(&self, claim: &Claim) -> impl Iterator<Item = &'a Op> {
@@ -107,39 +80,24 @@ impl<'a> Case<'a> {
 
     /// The final reads show a state that nothing changes any more.
     pub(crate) fn is_quiescent(&self) -> bool {
-        self.history
-            .quiescence
-            .as_ref()
-            .is_some_and(|quiescence| quiescence.reached)
+        self.history.quiescence.as_ref().is_some_and(|quiescence| quiescence.reached)
     }
 
     /// Was the node's whole projection read?
     pub(crate) fn has_projection(&self, node: NodeIx) -> bool {
-        self.projection_read
-            .get(usize::from(node))
-            .copied()
-            .unwrap_or(false)
+        self.projection_read.get(usize::from(node)).copied().unwrap_or(false)
     }
 
     pub(crate) fn projected(&self, order: usize) -> impl Iterator<Item = &'a ProjectedOrder> {
         let history = self.history;
-        let found = history
-            .orders
-            .get(order)
-            .map(|order| order.projected.as_slice())
-            .unwrap_or_default();
-        found
-            .iter()
-            .filter_map(move |at| history.projected.get(*at))
+        let found = history.orders.get(order).map(|order| order.projected.as_slice()).unwrap_or_default();
+        found.iter().filter_map(move |at| history.projected.get(*at))
     }
 
     /// Has the node applied this claim?
     pub(crate) fn is_applied(&self, claim: &Claim, node: NodeIx) -> bool {
-        self.projected(claim.order).any(|entry| {
-            entry.node == node
-                && entry.applied > 0
-                && claim.has_content(&entry.customer_id, entry.amount_minor)
-        })
+        self.projected(claim.order)
+            .any(|entry| entry.node == node && entry.applied > 0 && claim.has_content(&entry.customer_id, entry.amount_minor))
     }
 
     /// Final reads began here; what feeds showed later may be newer than the projections.
@@ -149,11 +107,7 @@ impl<'a> Case<'a> {
 
     /// The names of some nodes, for a sentence.
     pub(crate) fn names(&self, nodes: &[NodeIx]) -> String {
-        nodes
-            .iter()
-            .map(|node| self.history.node_name(*node))
-            .collect::<Vec<_>>()
-            .join(", ")
+        nodes.iter().map(|node| self.history.node_name(*node)).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -166,18 +120,16 @@ fn claims(history: &History) -> (Vec<Claim>, Vec<Range<usize>>) {
         let mut by_content: BTreeMap<(&str, u64), usize> = BTreeMap::new();
         for &at in &order.ops {
             let op = &history.ops[at];
-            let claim = *by_content
-                .entry((&op.customer_id, op.amount_minor))
-                .or_insert_with(|| {
-                    claims.push(Claim {
-                        order: number,
-                        customer_id: op.customer_id.clone(),
-                        amount_minor: op.amount_minor,
-                        ops: Vec::new(),
-                        class: Class::Failed,
-                    });
-                    claims.len() - 1
+            let claim = *by_content.entry((&op.customer_id, op.amount_minor)).or_insert_with(|| {
+                claims.push(Claim {
+                    order: number,
+                    customer_id: op.customer_id.clone(),
+                    amount_minor: op.amount_minor,
+                    ops: Vec::new(),
+                    class: Class::Failed,
                 });
+                claims.len() - 1
+            });
             claims[claim].ops.push(at);
             claims[claim].class = match (claims[claim].class, op.outcome()) {
                 (Class::Acknowledged, _) | (_, Outcome::Ok) => Class::Acknowledged,

@@ -58,3 +58,8 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
     ("completeness", completeness::check),
     ("expectations", expectations::check),
 ];
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -20,26 +20,10 @@ pub enum Source {
 
 /// All counters there are.
 pub const NAMES: &[Counter] = &[
-    Counter {
-        name: "new",
-        source: Source::Client,
-        meaning: "operations answered 201",
-    },
-    Counter {
-        name: "replays",
-        source: Source::Client,
-        meaning: "operations answered as replayed",
-    },
-    Counter {
-        name: "conflicts",
-        source: Source::Client,
-        meaning: "operations answered 409",
-    },
-    Counter {
-        name: "indeterminate",
-        source: Source::Client,
-        meaning: "operations whose outcome the client never learnt",
-    },
+    Counter { name: "new", source: Source::Client, meaning: "operations answered 201" },
+    Counter { name: "replays", source: Source::Client, meaning: "operations answered as replayed" },
+    Counter { name: "conflicts", source: Source::Client, meaning: "operations answered 409" },
+    Counter { name: "indeterminate", source: Source::Client, meaning: "operations whose outcome the client never learnt" },
     Counter {
         name: "redeliveries",
         source: Source::Metric("catga_apply_redelivered_total"),
@@ -50,16 +34,8 @@ pub const NAMES: &[Counter] = &[
         source: Source::Metric("catga_apply_skipped_total"),
         meaning: "deliveries of what was already applied",
     },
-    Counter {
-        name: "applied",
-        source: Source::Metric("catga_apply_total"),
-        meaning: "orders applied",
-    },
-    Counter {
-        name: "publish_attempts",
-        source: Source::Metric("catga_publish_attempts_total"),
-        meaning: "publishes tried",
-    },
+    Counter { name: "applied", source: Source::Metric("catga_apply_total"), meaning: "orders applied" },
+    Counter { name: "publish_attempts", source: Source::Metric("catga_publish_attempts_total"), meaning: "publishes tried" },
     Counter {
         name: "publish_failures",
         source: Source::Metric("catga_publish_failures_total"),

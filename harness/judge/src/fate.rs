@@ -46,12 +46,8 @@ enum Missing {
 /// The required nodes that certainly lack a claim. A projection that was not read proves nothing, and before
 /// quiescence nothing is missing for good.
 fn missing(case: &Case<'_>, claim: &Claim) -> Missing {
-    let (unread, lacking): (Vec<NodeIx>, Vec<NodeIx>) = case
-        .required
-        .iter()
-        .copied()
-        .filter(|node| !case.is_applied(claim, *node))
-        .partition(|node| !case.has_projection(*node));
+    let (unread, lacking): (Vec<NodeIx>, Vec<NodeIx>) =
+        case.required.iter().copied().filter(|node| !case.is_applied(claim, *node)).partition(|node| !case.has_projection(*node));
     let is_everywhere = unread.is_empty() && lacking.is_empty();
     if !is_everywhere && !case.is_quiescent() {
         return Missing::CannotTell("the cluster was not quiescent when it was read".to_owned());
@@ -60,16 +56,10 @@ fn missing(case: &Case<'_>, claim: &Claim) -> Missing {
         return Missing::On(lacking);
     }
     if !unread.is_empty() {
-        return Missing::CannotTell(format!(
-            "the projection of {} was not read",
-            case.names(&unread)
-        ));
+        return Missing::CannotTell(format!("the projection of {} was not read", case.names(&unread)));
     }
     if !case.missing_nodes.is_empty() {
-        return Missing::CannotTell(format!(
-            "nothing is known of {}",
-            case.missing_nodes.join(", ")
-        ));
+        return Missing::CannotTell(format!("nothing is known of {}", case.missing_nodes.join(", ")));
     }
     Missing::Nowhere
 }
@@ -77,14 +67,9 @@ fn missing(case: &Case<'_>, claim: &Claim) -> Missing {
 /// An indeterminate claim is resolved from what was found in the stream, the outbox, the records and the projections.
 fn resolve(case: &Case<'_>, claim: &Claim) -> Fate {
     let own = has_own_trace(case, claim);
-    let rivals: Vec<&Claim> = case
-        .claims_of(claim.order)
-        .iter()
-        .filter(|other| *other != claim && other.class != Class::Failed)
-        .collect();
-    let rival_trace = rivals
-        .iter()
-        .any(|rival| rival.class == Class::Acknowledged || has_own_trace(case, rival));
+    let rivals: Vec<&Claim> =
+        case.claims_of(claim.order).iter().filter(|other| *other != claim && other.class != Class::Failed).collect();
+    let rival_trace = rivals.iter().any(|rival| rival.class == Class::Acknowledged || has_own_trace(case, rival));
     if own && rival_trace {
         return Fate::Unresolved("there are traces of two contents under one order id".to_owned());
     }
@@ -94,9 +79,7 @@ fn resolve(case: &Case<'_>, claim: &Claim) -> Fate {
     if rival_trace || !has_bare_trace(case, claim.order) {
         return match unread(case) {
             None => Fate::Absent,
-            Some(what) => Fate::Unresolved(format!(
-                "no trace was found, but the read of {what} is missing"
-            )),
+            Some(what) => Fate::Unresolved(format!("no trace was found, but the read of {what} is missing")),
         };
     }
     if rivals.is_empty() {
@@ -127,9 +110,7 @@ fn has_own_trace(case: &Case<'_>, claim: &Claim) -> bool {
         claim.has_content(&record.customer_id, record.amount_minor)
     });
     let mut projected = case.projected(claim.order);
-    published
-        || recorded
-        || projected.any(|entry| claim.has_content(&entry.customer_id, entry.amount_minor))
+    published || recorded || projected.any(|entry| claim.has_content(&entry.customer_id, entry.amount_minor))
 }
 
 /// A trace of the order that does not tell its content.
@@ -140,15 +121,7 @@ fn has_bare_trace(case: &Case<'_>, order: usize) -> bool {
 
 /// The first final read that is missing for the proof that something left no trace.
 fn unread(case: &Case<'_>) -> Option<String> {
-    let stores = [reads::STREAM, reads::OUTBOX, reads::RECORDS]
-        .into_iter()
-        .find(|what| !case.history.has_read(what));
-    let node = || {
-        case.required
-            .iter()
-            .find(|node| !case.has_projection(**node))
-    };
-    stores
-        .map(str::to_owned)
-        .or_else(|| node().map(|node| reads::projection(case.history.node_name(*node))))
+    let stores = [reads::STREAM, reads::OUTBOX, reads::RECORDS].into_iter().find(|what| !case.history.has_read(what));
+    let node = || case.required.iter().find(|node| !case.has_projection(**node));
+    stores.map(str::to_owned).or_else(|| node().map(|node| reads::projection(case.history.node_name(*node))))
 }

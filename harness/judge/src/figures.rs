@@ -14,9 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::case::Case;
 use crate::fate::Fate;
-use crate::report::{
-    Expectation, FaultFigures, LoadFigures, Outbox, Propagation, Requests, SteadyState,
-};
+use crate::report::{Expectation, FaultFigures, LoadFigures, Outbox, Propagation, Requests, SteadyState};
 
 /// All figures of a run.
 #[derive(Debug, Default)]
@@ -40,11 +38,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate]) -> Figures {
     let recoveries = recovery::recoveries(case, &readings, steady_state.as_ref());
     let faults = faults(case, &recoveries);
     let (availability, availability_all) = availability::measure(case);
-    let measurements = expectations::Measurements {
-        propagation: &propagation.figures,
-        faults: &faults,
-        availability,
-    };
+    let measurements = expectations::Measurements { propagation: &propagation.figures, faults: &faults, availability };
     let expectations = expectations::judge(&case.plan.expect, &measurements);
     Figures {
         load: requests::load(case),
@@ -62,31 +56,25 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate]) -> Figures {
 
 fn faults(case: &Case<'_>, recoveries: &[backlog::Measured]) -> Vec<FaultFigures> {
     let ms = |t_us: Option<u64>| t_us.map(|t_us| case.edges.ms(t_us));
-    let measured = case
-        .spans
-        .iter()
-        .zip(recoveries)
-        .zip(case.backlog.drains.iter().zip(&case.backlog.windows));
+    let measured = case.spans.iter().zip(recoveries).zip(case.backlog.drains.iter().zip(&case.backlog.windows));
     case.plan
         .faults
         .iter()
         .zip(measured)
-        .map(
-            |(fault, ((span, recovery), (drain, window)))| FaultFigures {
-                kind: fault.kind,
-                target: fault.target.clone(),
-                services: fault.services.clone(),
-                planned_at_ms: fault.at_ms,
-                injected_at_ms: ms(span.inject_us),
-                healed_at_ms: ms(span.healed_us),
-                effect_verified: span.effect_verified,
-                heal_verified: span.heal_verified,
-                recovery_ms: recovery.took_ms(),
-                recovery_censored_ms: recovery.censored_ms(),
-                drain_ms: drain.took_ms(),
-                drain_censored_ms: drain.censored_ms(),
-                window_end_ms: ms(window.map(|window| window.until_us)),
-            },
-        )
+        .map(|(fault, ((span, recovery), (drain, window)))| FaultFigures {
+            kind: fault.kind,
+            target: fault.target.clone(),
+            services: fault.services.clone(),
+            planned_at_ms: fault.at_ms,
+            injected_at_ms: ms(span.inject_us),
+            healed_at_ms: ms(span.healed_us),
+            effect_verified: span.effect_verified,
+            heal_verified: span.heal_verified,
+            recovery_ms: recovery.took_ms(),
+            recovery_censored_ms: recovery.censored_ms(),
+            drain_ms: drain.took_ms(),
+            drain_censored_ms: drain.censored_ms(),
+            window_end_ms: ms(window.map(|window| window.until_us)),
+        })
         .collect()
 }

@@ -10,8 +10,8 @@ mod read;
 use std::collections::BTreeMap;
 
 pub use index::{
-    Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, Order,
-    ProjectedOrder, PublishedMessage, ReadEnd, Reading, StoredRecord,
+    Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, Order, ProjectedOrder,
+    PublishedMessage, ReadEnd, Reading, StoredRecord,
 };
 pub use read::{HistoryError, Torn, read, read_samples};
 
@@ -64,67 +64,33 @@ pub enum Entry {
     /// An operation ended. An invoke without one is `info`.
     Complete(Complete),
     /// A slot of the schedule that no process was free to begin before the load ended.
-    Unstarted {
-        t_us: u64,
-        intended_us: u64,
-        node: String,
-    },
+    Unstarted { t_us: u64, intended_us: u64, node: String },
     /// A step in the life of a fault.
     Fault(FaultStep),
     /// A node's event feed showed an order.
     Seen(Seen),
     /// An event feed was connected or lost.
-    Feed {
-        t_us: u64,
-        node: String,
-        state: FeedState,
-        detail: String,
-    },
+    Feed { t_us: u64, node: String, state: FeedState, detail: String },
     /// An immediate GET that confirms an event of the feed.
-    Confirm {
-        t_us: u64,
-        node: String,
-        order_id: String,
-        status: u16,
-        applied: Option<u64>,
-    },
+    Confirm { t_us: u64, node: String, order_id: String, status: u16, applied: Option<u64> },
     /// The counters of a node's `/metrics`, as read. They start at 0 again when a node restarts.
-    Counters {
-        t_us: u64,
-        node: String,
-        values: BTreeMap<String, f64>,
-    },
+    Counters { t_us: u64, node: String, values: BTreeMap<String, f64> },
     /// How the wait for quiescence ended.
     Quiescence(Quiescence),
     /// Final read: one order of a node's projection.
     Projection(Projection),
     /// Final read: one customer of a node's ledger.
-    Ledger {
-        node: String,
-        customer_id: String,
-        orders: u64,
-        total_minor: Option<u64>,
-    },
+    Ledger { node: String, customer_id: String, orders: u64, total_minor: Option<u64> },
     /// Final read: one message of the stream.
     Published(Published),
     /// Final read: one idempotency record.
-    Record {
-        order_id: String,
-        customer_id: String,
-        amount_minor: Option<u64>,
-        message_id: String,
-    },
+    Record { order_id: String, customer_id: String, amount_minor: Option<u64>, message_id: String },
     /// Final read: something left in the outbox.
     Row(Row),
     /// Final read: messages that a node set aside because it could not apply them.
     Parked { node: String, count: u64 },
     /// A final read is complete, or why it is not. `what` is e.g. `projection cluster-node-1`.
-    FinalRead {
-        t_us: u64,
-        what: String,
-        entries: u64,
-        error: Option<String>,
-    },
+    FinalRead { t_us: u64, what: String, entries: u64, error: Option<String> },
     /// The run was interrupted by the user; what follows is healing.
     Interrupted { t_us: u64 },
     /// Anything that the harness itself failed at: the run goes on, the verdict cannot be `Valid`.
@@ -349,40 +315,15 @@ pub enum RowState {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Sample {
     /// `depth` is the size of the index; `oldest_age_ms` is that of the oldest row, 0 when empty.
-    Outbox {
-        t_us: u64,
-        depth: u64,
-        oldest_age_ms: u64,
-    },
+    Outbox { t_us: u64, depth: u64, oldest_age_ms: u64 },
     /// What `/health` of a node said; `status` is `None` when it did not answer.
-    Health {
-        t_us: u64,
-        node: String,
-        http: Option<u16>,
-        status: Option<String>,
-        nats: Option<String>,
-        redis: Option<String>,
-    },
+    Health { t_us: u64, node: String, http: Option<u16>, status: Option<String>, nats: Option<String>, redis: Option<String> },
     /// The stream and one consumer per node, by durable name.
-    Stream {
-        t_us: u64,
-        messages: u64,
-        last_sequence: u64,
-        consumers: BTreeMap<String, ConsumerState>,
-    },
+    Stream { t_us: u64, messages: u64, last_sequence: u64, consumers: BTreeMap<String, ConsumerState> },
     /// Container statistics.
-    Container {
-        t_us: u64,
-        service: String,
-        cpu_percent: f64,
-        memory_bytes: u64,
-    },
+    Container { t_us: u64, service: String, cpu_percent: f64, memory_bytes: u64 },
     /// An observer could not read what it observes.
-    Blind {
-        t_us: u64,
-        observer: String,
-        error: String,
-    },
+    Blind { t_us: u64, observer: String, error: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

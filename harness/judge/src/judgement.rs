@@ -17,17 +17,8 @@ pub fn judge(plan: &Plan, history: &History, samples: &[Sample]) -> Report {
     match caught(|| Case::new(plan, history, samples)) {
         Ok(case) => judge_case(&case),
         Err(panic) => {
-            let finding = Finding::unknown(
-                "judge",
-                format!("the history could not be taken apart: {panic}"),
-            );
-            report(
-                plan,
-                history,
-                Figures::default(),
-                Orders::default(),
-                vec![finding],
-            )
+            let finding = Finding::unknown("judge", format!("the history could not be taken apart: {panic}"));
+            report(plan, history, Figures::default(), Orders::default(), vec![finding])
         }
     }
 }
@@ -35,27 +26,14 @@ pub fn judge(plan: &Plan, history: &History, samples: &[Sample]) -> Report {
 fn judge_case(case: &Case<'_>) -> Report {
     let mut findings = Vec::new();
     let fates = caught(|| fate::fates(case)).unwrap_or_else(|panic| {
-        findings.push(Finding::unknown(
-            "fates",
-            format!("what became of the orders could not be told: {panic}"),
-        ));
-        case.claims
-            .iter()
-            .map(|_| Fate::Unjudged("it could not be told".to_owned()))
-            .collect()
+        findings.push(Finding::unknown("fates", format!("what became of the orders could not be told: {panic}")));
+        case.claims.iter().map(|_| Fate::Unjudged("it could not be told".to_owned())).collect()
     });
     let figures = caught(|| figures::measure(case, &fates)).unwrap_or_else(|panic| {
-        findings.push(Finding::unknown(
-            "figures",
-            format!("the figures could not be measured: {panic}"),
-        ));
+        findings.push(Finding::unknown("figures", format!("the figures could not be measured: {panic}")));
         Figures::default()
     });
-    let desk = Desk {
-        case,
-        fates: &fates,
-        figures: &figures,
-    };
+    let desk = Desk { case, fates: &fates, figures: &figures };
     for (name, check) in checkers::ALL {
         findings.push(run_checker(name, || check(&desk)));
     }
@@ -64,27 +42,19 @@ fn judge_case(case: &Case<'_>) -> Report {
 }
 
 fn run_checker(name: &str, check: impl FnOnce() -> Finding) -> Finding {
-    caught(check).unwrap_or_else(|panic| {
-        Finding::unknown(name, format!("the checker itself failed: {panic}"))
-    })
+    caught(check).unwrap_or_else(|panic| Finding::unknown(name, format!("the checker itself failed: {panic}")))
 }
 
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // Whatever the panic left half-done is dropped with it: the inputs are only read.
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no reason given".to_owned())
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
     })
 }
 
 fn count(case: &Case<'_>, fates: &[Fate], findings: &[Finding]) -> Orders {
-    let concerned = |name: &str| {
-        findings
-            .iter()
-            .find(|finding| finding.name == name)
-            .map_or(0, |finding| finding.count)
-    };
+    let concerned = |name: &str| findings.iter().find(|finding| finding.name == name).map_or(0, |finding| finding.count);
     let mut orders = Orders {
         attempted: case.claims.len() as u64,
         duplicated: concerned("duplicated"),
@@ -112,26 +82,13 @@ fn count(case: &Case<'_>, fates: &[Fate], findings: &[Finding]) -> Orders {
     orders
 }
 
-fn report(
-    plan: &Plan,
-    history: &History,
-    figures: Figures,
-    orders: Orders,
-    checkers: Vec<Finding>,
-) -> Report {
-    let verdict = checkers
-        .iter()
-        .map(|finding| finding.verdict)
-        .max()
-        .unwrap_or(Verdict::Unknown);
-    let diverged = checkers
-        .iter()
-        .find(|finding| finding.name == "diverged")
-        .and_then(|finding| match finding.verdict {
-            Verdict::Valid => Some(false),
-            Verdict::Invalid => Some(true),
-            Verdict::Unknown => None,
-        });
+fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, checkers: Vec<Finding>) -> Report {
+    let verdict = checkers.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Unknown);
+    let diverged = checkers.iter().find(|finding| finding.name == "diverged").and_then(|finding| match finding.verdict {
+        Verdict::Valid => Some(false),
+        Verdict::Invalid => Some(true),
+        Verdict::Unknown => None,
+    });
     Report {
         format: report::FORMAT,
         verdict,
@@ -161,59 +118,29 @@ fn reason(verdict: Verdict, checkers: &[Finding]) -> String {
     if verdict == Verdict::Valid {
         return "nothing was lost, duplicated or unexpected, and all nodes agree".to_owned();
     }
-    let deciding: Vec<&Finding> = checkers
-        .iter()
-        .filter(|finding| finding.verdict == verdict)
-        .collect();
+    let deciding: Vec<&Finding> = checkers.iter().filter(|finding| finding.verdict == verdict).collect();
     let Some(first) = deciding.first() else {
         return "nothing was judged".to_owned();
     };
-    let others: Vec<&str> = deciding
-        .iter()
-        .skip(1)
-        .map(|finding| finding.name.as_str())
-        .collect();
-    let also = if others.is_empty() {
-        String::new()
-    } else {
-        format!(" (also: {})", others.join(", "))
-    };
+    let others: Vec<&str> = deciding.iter().skip(1).map(|finding| finding.name.as_str()).collect();
+    let also = if others.is_empty() { String::new() } else { format!(" (also: {})", others.join(", ")) };
     format!("{}: {}{also}", first.name, first.summary)
 }
 
 fn run_info(history: &History) -> RunInfo {
     // Whoever reads may leave out what is foreign, and only tell how much it was.
-    let left_out: u64 = history
-        .reads
-        .iter()
-        .filter(|(what, _)| what.starts_with(reads::FOREIGN))
-        .map(|(_, read)| read.entries)
-        .sum();
-    let Foreign {
-        published,
-        unreadable,
-        seen,
-        projected,
-        ledger,
-        records,
-        rows,
-    } = history.foreign;
+    let left_out: u64 =
+        history.reads.iter().filter(|(what, _)| what.starts_with(reads::FOREIGN)).map(|(_, read)| read.entries).sum();
+    let Foreign { published, unreadable, seen, projected, ledger, records, rows } = history.foreign;
     RunInfo {
         started_at: history.header.started_at.clone(),
         harness: history.header.harness.clone(),
         nonce: history.header.nonce.clone(),
         cluster: history.header.cluster.clone(),
-        nodes: history
-            .header
-            .nodes
-            .iter()
-            .map(|node| node.name.clone())
-            .collect(),
+        nodes: history.header.nodes.iter().map(|node| node.name.clone()).collect(),
         history_format: history.header.format,
         length_ms: history.end_us.unwrap_or(history.last_us) as f64 / 1_000.0,
-        complete: history.end_us.is_some()
-            && history.interrupted_us.is_none()
-            && history.torn.is_none(),
+        complete: history.end_us.is_some() && history.interrupted_us.is_none() && history.torn.is_none(),
         foreign: published + unreadable + seen + projected + ledger + records + rows + left_out,
     }
 }

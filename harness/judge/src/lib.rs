@@ -45,6 +45,8 @@ pub mod plan;
 pub mod report;
 pub mod scenario;
 pub mod seed;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod timeline;
 pub mod verdict;
 

@@ -9,11 +9,7 @@ const AFTERMATH_US: u64 = 5_000_000;
 
 /// The lives of the first few of `orders`.
 pub(crate) fn lives(case: &Case<'_>, orders: impl IntoIterator<Item = usize>) -> Vec<OrderLife> {
-    orders
-        .into_iter()
-        .take(NAMED)
-        .map(|order| life(case, order))
-        .collect()
+    orders.into_iter().take(NAMED).map(|order| life(case, order)).collect()
 }
 
 /// All that is known of an order.
@@ -21,21 +17,11 @@ pub(crate) fn life(case: &Case<'_>, number: usize) -> OrderLife {
     let order = &case.history.orders[number];
     let applied = applied_on(case, order);
     let (stage, reached) = reached(case, order, &applied);
-    OrderLife {
-        order_id: order.id.clone(),
-        stage,
-        reached,
-        steps: steps(case, order),
-        faults: faults(case, order),
-    }
+    OrderLife { order_id: order.id.clone(), stage, reached, steps: steps(case, order), faults: faults(case, order) }
 }
 
 fn applied_on(case: &Case<'_>, order: &Order) -> Vec<NodeIx> {
-    let projected = order
-        .projected
-        .iter()
-        .map(|at| &case.history.projected[*at])
-        .filter(|entry| entry.applied > 0);
+    let projected = order.projected.iter().map(|at| &case.history.projected[*at]).filter(|entry| entry.applied > 0);
     let mut nodes: Vec<NodeIx> = projected.map(|entry| entry.node).collect();
     nodes.sort_unstable();
     nodes.dedup();
@@ -44,78 +30,33 @@ fn applied_on(case: &Case<'_>, order: &Order) -> Vec<NodeIx> {
 
 fn reached(case: &Case<'_>, order: &Order, applied: &[NodeIx]) -> (Stage, String) {
     let history = case.history;
-    let lacking: Vec<NodeIx> = case
-        .required
-        .iter()
-        .copied()
-        .filter(|node| !applied.contains(node))
-        .collect();
+    let lacking: Vec<NodeIx> = case.required.iter().copied().filter(|node| !applied.contains(node)).collect();
     if !applied.is_empty() {
-        let lacking = if lacking.is_empty() {
-            String::new()
-        } else {
-            format!(", missing on {}", case.names(&lacking))
-        };
-        return (
-            Stage::Applied,
-            format!("applied on {}{lacking}", case.names(applied)),
-        );
+        let lacking = if lacking.is_empty() { String::new() } else { format!(", missing on {}", case.names(&lacking)) };
+        return (Stage::Applied, format!("applied on {}{lacking}", case.names(applied)));
     }
     if let Some(seen) = order.seen.first().map(|at| &history.seen[*at]) {
-        return (
-            Stage::Applied,
-            format!("seen on {}, in no projection", history.node_name(seen.node)),
-        );
+        return (Stage::Applied, format!("seen on {}, in no projection", history.node_name(seen.node)));
     }
     if let Some(message) = order.published.first().map(|at| &history.published[*at]) {
-        return (
-            Stage::Published,
-            format!(
-                "published as sequence {}, applied nowhere",
-                message.sequence
-            ),
-        );
+        return (Stage::Published, format!("published as sequence {}, applied nowhere", message.sequence));
     }
-    let never = if history.has_read(reads::STREAM) {
-        "never published"
-    } else {
-        "the stream was not read"
-    };
+    let never = if history.has_read(reads::STREAM) { "never published" } else { "the stream was not read" };
     if let Some(row) = order.rows.first().map(|at| &history.rows[*at]) {
-        return (
-            Stage::Stored,
-            format!("in the outbox ({}), {never}", row_state(row.state)),
-        );
+        return (Stage::Stored, format!("in the outbox ({}), {never}", row_state(row.state)));
     }
     if !order.records.is_empty() {
-        let row = if history.has_read(reads::OUTBOX) {
-            "its outbox row is gone"
-        } else {
-            "the outbox was not read"
-        };
-        return (
-            Stage::Stored,
-            format!("recorded as accepted, {row}, {never}"),
-        );
+        let row = if history.has_read(reads::OUTBOX) { "its outbox row is gone" } else { "the outbox was not read" };
+        return (Stage::Stored, format!("recorded as accepted, {row}, {never}"));
     }
     let ops = || order.ops.iter().map(|at| &history.ops[*at]);
-    let record = if history.has_read(reads::RECORDS) {
-        "no record"
-    } else {
-        "the records were not read"
-    };
+    let record = if history.has_read(reads::RECORDS) { "no record" } else { "the records were not read" };
     if let Some(op) = ops().find(|op| op.outcome() == Outcome::Ok) {
         let node = history.node_name(op.node);
-        return (
-            Stage::Answered,
-            format!("answered {} by {node}, {record}, {never}", status(op)),
-        );
+        return (Stage::Answered, format!("answered {} by {node}, {record}, {never}", status(op)));
     }
     if let Some(op) = ops().find(|op| op.end.as_ref().is_some_and(|end| end.status.is_some())) {
-        return (
-            Stage::Answered,
-            format!("answered {} by {}", status(op), history.node_name(op.node)),
-        );
+        return (Stage::Answered, format!("answered {} by {}", status(op), history.node_name(op.node)));
     }
     if order.ops.is_empty() {
         return (Stage::Intended, "never attempted".to_owned());
@@ -133,23 +74,11 @@ fn steps(case: &Case<'_>, order: &Order) -> Vec<String> {
         steps.push(format!("and {} more operations", order.ops.len() - NAMED));
     }
     for record in order.records.iter().map(|at| &history.records[*at]) {
-        steps.push(format!(
-            "record: message {}, {}",
-            record.message_id,
-            content(&record.customer_id, record.amount_minor)
-        ));
+        steps.push(format!("record: message {}, {}", record.message_id, content(&record.customer_id, record.amount_minor)));
     }
     for row in order.rows.iter().map(|at| &history.rows[*at]) {
-        let error = row
-            .last_error
-            .as_deref()
-            .map(|error| format!(", last error: {error}"))
-            .unwrap_or_default();
-        steps.push(format!(
-            "outbox row {}: {}{error}",
-            row.message_id,
-            row_state(row.state)
-        ));
+        let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
+        steps.push(format!("outbox row {}: {}{error}", row.message_id, row_state(row.state)));
     }
     for message in order.published.iter().map(|at| &history.published[*at]) {
         let answer = &message.answer;
@@ -161,19 +90,12 @@ fn steps(case: &Case<'_>, order: &Order) -> Vec<String> {
     }
     for seen in order.seen.iter().map(|at| &history.seen[*at]) {
         let node = history.node_name(seen.node);
-        steps.push(format!(
-            "{} seen on {node} at position {}",
-            at(case, seen.t_us),
-            seen.position
-        ));
+        steps.push(format!("{} seen on {node} at position {}", at(case, seen.t_us), seen.position));
     }
     for entry in order.projected.iter().map(|at| &history.projected[*at]) {
         let node = history.node_name(entry.node);
         let content = content(&entry.customer_id, entry.amount_minor);
-        steps.push(format!(
-            "{node} holds it at position {}, applied {} times, {content}",
-            entry.position, entry.applied
-        ));
+        steps.push(format!("{node} holds it at position {}, applied {} times, {content}", entry.position, entry.applied));
     }
     steps
 }
@@ -184,30 +106,13 @@ fn op_step(case: &Case<'_>, op: &Op) -> String {
     let end = match &op.end {
         None => "no end recorded".to_owned(),
         Some(end) => {
-            let error = end
-                .error
-                .as_deref()
-                .map(|error| format!(" ({error})"))
-                .unwrap_or_default();
+            let error = end.error.as_deref().map(|error| format!(" ({error})")).unwrap_or_default();
             let replayed = if end.replayed { ", replayed" } else { "" };
-            let message = end
-                .answer
-                .as_ref()
-                .map(|answer| format!(", message {}", answer.message_id))
-                .unwrap_or_default();
-            format!(
-                "{} {}{replayed}{message}{error}",
-                at(case, end.t_us),
-                status(op)
-            )
+            let message = end.answer.as_ref().map(|answer| format!(", message {}", answer.message_id)).unwrap_or_default();
+            format!("{} {}{replayed}{message}{error}", at(case, end.t_us), status(op))
         }
     };
-    format!(
-        "op {} to {node}, {content}: intended {}, sent {}, {end}",
-        op.number,
-        at(case, op.intended_us),
-        at(case, op.sent_us)
-    )
+    format!("op {} to {node}, {content}: intended {}, sent {}, {end}", op.number, at(case, op.intended_us), at(case, op.sent_us))
 }
 
 /// The faults whose window meets the order's life, from its first intended start to its last known moment.
@@ -215,17 +120,8 @@ fn faults(case: &Case<'_>, order: &Order) -> Vec<String> {
     let history = case.history;
     let ops = || order.ops.iter().map(|at| &history.ops[*at]);
     let from_us = ops().map(|op| op.intended_us).min().unwrap_or(0);
-    let ended = ops()
-        .filter_map(|op| op.end.as_ref())
-        .map(|end| end.t_us)
-        .max()
-        .unwrap_or(from_us);
-    let seen = order
-        .seen
-        .iter()
-        .map(|at| history.seen[*at].t_us)
-        .max()
-        .unwrap_or(from_us);
+    let ended = ops().filter_map(|op| op.end.as_ref()).map(|end| end.t_us).max().unwrap_or(from_us);
+    let seen = order.seen.iter().map(|at| history.seen[*at].t_us).max().unwrap_or(from_us);
     let until_us = ended.max(seen) + AFTERMATH_US;
     let windows = case.backlog.windows.iter().zip(&case.plan.faults);
     windows
@@ -248,9 +144,7 @@ fn status(op: &Op) -> String {
 }
 
 fn content(customer_id: &str, amount_minor: Option<u64>) -> String {
-    let amount = amount_minor.map_or("an inexact amount".to_owned(), |minor| {
-        format!("{}.{:02}", minor / 100, minor % 100)
-    });
+    let amount = amount_minor.map_or("an inexact amount".to_owned(), |minor| format!("{}.{:02}", minor / 100, minor % 100));
     format!("{customer_id} {amount}")
 }
 

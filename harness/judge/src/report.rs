@@ -47,10 +47,7 @@ impl Report {
     /// 0 valid, 1 invalid or an expectation missed, 3 unknown.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let missed = self
-            .expectations
-            .iter()
-            .any(|expectation| expectation.met == Some(false));
+        let missed = self.expectations.iter().any(|expectation| expectation.met == Some(false));
         match self.verdict {
             Verdict::Invalid => 1,
             Verdict::Unknown => 3,

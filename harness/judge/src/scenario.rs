@@ -71,25 +71,16 @@ pub struct LoadSpec {
     pub rate: f64,
     #[serde(deserialize_with = "values::duration")]
     pub duration: Duration,
-    #[serde(
-        default = "values::default_warm_up",
-        deserialize_with = "values::duration"
-    )]
+    #[serde(default = "values::default_warm_up", deserialize_with = "values::duration")]
     pub warm_up: Duration,
-    #[serde(
-        default = "values::default_client_timeout",
-        deserialize_with = "values::duration"
-    )]
+    #[serde(default = "values::default_client_timeout", deserialize_with = "values::duration")]
     pub client_timeout: Duration,
     /// `None`: as many as the rate and the timeout demand.
     #[serde(default)]
     pub processes_per_node: Option<u32>,
     #[serde(default = "values::default_keys", deserialize_with = "values::keys")]
     pub keys: Keys,
-    #[serde(
-        default = "values::default_customers",
-        deserialize_with = "values::customers"
-    )]
+    #[serde(default = "values::default_customers", deserialize_with = "values::customers")]
     pub customers: u32,
 }
 
@@ -139,38 +130,18 @@ impl Scenario {
     /// # Errors
     /// Says file, line and column, what was expected there, and shows the line.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let document: Document = toml::from_str(text)
-            .map_err(|error| ScenarioError::new(name, text, error.message(), error.span()))?;
+        let document: Document =
+            toml::from_str(text).map_err(|error| ScenarioError::new(name, text, error.message(), error.span()))?;
         if document.hypothesis.trim().is_empty() {
             let message = "the hypothesis is empty: say in one sentence what should hold while the faults run";
-            return Err(ScenarioError::new(
-                name,
-                text,
-                message,
-                error::find(text, "hypothesis"),
-            ));
+            return Err(ScenarioError::new(name, text, message, error::find(text, "hypothesis")));
         }
         let mut minima = BTreeMap::new();
         for (counter, minimum) in document.exercise {
-            if !exercise::NAMES
-                .iter()
-                .any(|known| known.name == counter.get_ref())
-            {
-                let known: Vec<String> = exercise::NAMES
-                    .iter()
-                    .map(|known| format!("`{}`", known.name))
-                    .collect();
-                let message = format!(
-                    "unknown counter `{}`, expected one of {}",
-                    counter.get_ref(),
-                    known.join(", ")
-                );
-                return Err(ScenarioError::new(
-                    name,
-                    text,
-                    &message,
-                    Some(counter.span()),
-                ));
+            if !exercise::NAMES.iter().any(|known| known.name == counter.get_ref()) {
+                let known: Vec<String> = exercise::NAMES.iter().map(|known| format!("`{}`", known.name)).collect();
+                let message = format!("unknown counter `{}`, expected one of {}", counter.get_ref(), known.join(", "));
+                return Err(ScenarioError::new(name, text, &message, Some(counter.span())));
             }
             minima.insert(counter.into_inner(), minimum);
         }

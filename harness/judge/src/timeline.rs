@@ -5,10 +5,7 @@ use crate::plan::Plan;
 
 /// The edges of a run on its clock, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the unit stands last in every name"
-)]
+#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
 pub(crate) struct Edges {
     pub(crate) load_start_us: u64,
     pub(crate) load_end_us: u64,
@@ -19,10 +16,7 @@ pub(crate) struct Edges {
 impl Edges {
     pub(crate) fn of(plan: &Plan, history: &History) -> Self {
         let first_intended = history.ops.iter().map(|op| op.intended_us).min();
-        let load_start_us = history
-            .phase_us(Phase::Load)
-            .or(first_intended)
-            .unwrap_or(0);
+        let load_start_us = history.phase_us(Phase::Load).or(first_intended).unwrap_or(0);
         Self {
             load_start_us,
             load_end_us: load_start_us + plan.load.duration_ms * 1_000,
@@ -69,31 +63,18 @@ pub(crate) fn spans(plan: &Plan, history: &History) -> Vec<FaultSpan> {
         .iter()
         .enumerate()
         .map(|(number, fault)| {
-            let steps: Vec<&FaultStep> = history
-                .faults
-                .iter()
-                .filter(|step| step.fault == number)
-                .collect();
+            let steps: Vec<&FaultStep> = history.faults.iter().filter(|step| step.fault == number).collect();
             let mut span = FaultSpan {
                 inject_us: first(&steps, Step::Inject),
-                heal_us: last(&steps, Step::Heal).or_else(|| {
-                    fault
-                        .kind
-                        .heals_itself()
-                        .then(|| last(&steps, Step::Injected))
-                        .flatten()
-                }),
+                heal_us: last(&steps, Step::Heal)
+                    .or_else(|| fault.kind.heals_itself().then(|| last(&steps, Step::Injected)).flatten()),
                 healed_us: last(&steps, Step::HealVerified).or_else(|| last(&steps, Step::Healed)),
                 effect_verified: true,
                 heal_verified: true,
                 problems: Vec::new(),
             };
             for service in &fault.services {
-                let of_service: Vec<&FaultStep> = steps
-                    .iter()
-                    .copied()
-                    .filter(|step| step.target == *service)
-                    .collect();
+                let of_service: Vec<&FaultStep> = steps.iter().copied().filter(|step| step.target == *service).collect();
                 inspect(&mut span, service, &of_service);
             }
             span
@@ -103,52 +84,30 @@ pub(crate) fn spans(plan: &Plan, history: &History) -> Vec<FaultSpan> {
 
 /// Whether one service was really hit and really healed.
 fn inspect(span: &mut FaultSpan, service: &str, steps: &[&FaultStep]) {
-    let detail = |step: Step| {
-        steps
-            .iter()
-            .rev()
-            .find(|found| found.step == step)
-            .map(|found| found.detail.as_str())
-    };
+    let detail = |step: Step| steps.iter().rev().find(|found| found.step == step).map(|found| found.detail.as_str());
     if let Some(why) = detail(Step::Ineffective) {
         span.effect_verified = false;
-        span.problems
-            .push(format!("{service}: the effect could not be shown: {why}"));
+        span.problems.push(format!("{service}: the effect could not be shown: {why}"));
     } else if detail(Step::EffectVerified).is_none() {
         span.effect_verified = false;
-        let what = if detail(Step::Inject).is_some() {
-            "its effect was never verified"
-        } else {
-            "it was never injected"
-        };
+        let what = if detail(Step::Inject).is_some() { "its effect was never verified" } else { "it was never injected" };
         span.problems.push(format!("{service}: {what}"));
     }
     if let Some(why) = detail(Step::Unhealed) {
         span.heal_verified = false;
-        span.problems.push(format!(
-            "{service}: it could not be shown that it is healed: {why}"
-        ));
+        span.problems.push(format!("{service}: it could not be shown that it is healed: {why}"));
     } else if detail(Step::HealVerified).is_none() {
         span.heal_verified = false;
         if detail(Step::Inject).is_some() {
-            span.problems
-                .push(format!("{service}: its heal was never verified"));
+            span.problems.push(format!("{service}: its heal was never verified"));
         }
     }
 }
 
 fn first(steps: &[&FaultStep], wanted: Step) -> Option<u64> {
-    steps
-        .iter()
-        .filter(|step| step.step == wanted)
-        .map(|step| step.t_us)
-        .min()
+    steps.iter().filter(|step| step.step == wanted).map(|step| step.t_us).min()
 }
 
 fn last(steps: &[&FaultStep], wanted: Step) -> Option<u64> {
-    steps
-        .iter()
-        .filter(|step| step.step == wanted)
-        .map(|step| step.t_us)
-        .max()
+    steps.iter().filter(|step| step.step == wanted).map(|step| step.t_us).max()
 }

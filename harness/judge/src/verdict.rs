@@ -47,14 +47,7 @@ pub(crate) const NAMED: usize = 10;
 
 impl Finding {
     pub(crate) fn new(name: &str, verdict: Verdict, summary: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            verdict,
-            summary: summary.into(),
-            count: 0,
-            evidence: Vec::new(),
-            orders: Vec::new(),
-        }
+        Self { name: name.to_owned(), verdict, summary: summary.into(), count: 0, evidence: Vec::new(), orders: Vec::new() }
     }
 
     pub(crate) fn valid(name: &str, summary: impl Into<String>) -> Self {
@@ -130,15 +123,7 @@ mod tests {
 
     #[test]
     fn invalid_wins_over_unknown_and_unknown_over_valid() {
-        assert_eq!(
-            [Verdict::Valid, Verdict::Invalid, Verdict::Unknown]
-                .into_iter()
-                .max(),
-            Some(Verdict::Invalid)
-        );
-        assert_eq!(
-            [Verdict::Valid, Verdict::Unknown].into_iter().max(),
-            Some(Verdict::Unknown)
-        );
+        assert_eq!([Verdict::Valid, Verdict::Invalid, Verdict::Unknown].into_iter().max(), Some(Verdict::Invalid));
+        assert_eq!([Verdict::Valid, Verdict::Unknown].into_iter().max(), Some(Verdict::Unknown));
     }
 }

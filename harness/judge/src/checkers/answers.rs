@@ -23,36 +23,20 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         found.extend(wrong_conflict(case, claim));
         if !found.is_empty() {
             wrong.push(claim.order);
-            evidence.push(format!(
-                "{}: {}",
-                case.history.orders[claim.order].id,
-                found.join("; ")
-            ));
+            evidence.push(format!("{}: {}", case.history.orders[claim.order].id, found.join("; ")));
         }
     }
     let odd = odd_statuses(case);
     if !wrong.is_empty() {
-        let summary = format!(
-            "{} orders got an answer that is not their own, changed, or was refused without reason",
-            wrong.len()
-        );
+        let summary =
+            format!("{} orders got an answer that is not their own, changed, or was refused without reason", wrong.len());
         let orders = lives(case, wrong.iter().copied());
-        return Finding::invalid(NAME, summary)
-            .counting(wrong.len())
-            .with(evidence)
-            .with(odd)
-            .with_orders(orders);
+        return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with(odd).with_orders(orders);
     }
-    let answered = case
-        .history
-        .ops
-        .iter()
-        .filter(|op| op.outcome() == Outcome::Ok)
-        .count();
+    let answered = case.history.ops.iter().filter(|op| op.outcome() == Outcome::Ok).count();
     let mut summary = format!("all {answered} answers echo their own request");
     if !odd.is_empty() {
-        summary
-            .push_str("; there were statuses that the contract does not have for these requests, or not in this form");
+        summary.push_str("; there were statuses that the contract does not have for these requests, or not in this form");
     }
     Finding::valid(NAME, summary).with(odd)
 }
@@ -61,24 +45,14 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 fn bad_echo(op: &Op) -> Option<String> {
     let end = op.end.as_ref().filter(|end| end.outcome == Outcome::Ok)?;
     let Some(answer) = &end.answer else {
-        return Some(format!(
-            "operation {} was taken as done without an answer",
-            op.number
-        ));
+        return Some(format!("operation {} was taken as done without an answer", op.number));
     };
     if !matches!(end.status, Some(200 | 201)) {
-        return Some(format!(
-            "operation {} was taken as done by status {:?}",
-            op.number, end.status
-        ));
+        return Some(format!("operation {} was taken as done by status {:?}", op.number, end.status));
     }
-    let echoes =
-        answer.customer_id == op.customer_id && answer.amount_minor == Some(op.amount_minor);
+    let echoes = answer.customer_id == op.customer_id && answer.amount_minor == Some(op.amount_minor);
     (!echoes).then(|| {
-        format!(
-            "the answer to operation {} tells another content: {} {:?}",
-            op.number, answer.customer_id, answer.amount_minor
-        )
+        format!("the answer to operation {} tells another content: {} {:?}", op.number, answer.customer_id, answer.amount_minor)
     })
 }
 
@@ -91,17 +65,11 @@ fn changed_answer(case: &Case<'_>, claim: &Claim) -> Option<String> {
             continue;
         };
         if answer.order_id != *id {
-            return Some(format!(
-                "the answer to operation {} is about {}",
-                op.number, answer.order_id
-            ));
+            return Some(format!("the answer to operation {} is about {}", op.number, answer.order_id));
         }
         let first = by_message.entry(&answer.message_id).or_insert(answer);
         if *first != answer {
-            return Some(format!(
-                "operation {} got another answer than the first",
-                op.number
-            ));
+            return Some(format!("operation {} got another answer than the first", op.number));
         }
     }
     None
@@ -111,49 +79,22 @@ fn changed_answer(case: &Case<'_>, claim: &Claim) -> Option<String> {
 fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
     let refused: Vec<&Op> = case.ops(claim).filter(|op| op.is_conflict()).collect();
     let first = refused.first()?;
-    let rivals = case
-        .claims_of(claim.order)
-        .iter()
-        .filter(|other| *other != claim);
-    let rival_sent_us = rivals
-        .flat_map(|rival| case.ops(rival))
-        .map(|op| op.sent_us)
-        .min();
+    let rivals = case.claims_of(claim.order).iter().filter(|other| *other != claim);
+    let rival_sent_us = rivals.flat_map(|rival| case.ops(rival)).map(|op| op.sent_us).min();
     let ended = |op: &Op| op.end.as_ref().map_or(u64::MAX, |end| end.t_us);
-    if let Some(op) = refused
-        .iter()
-        .find(|op| rival_sent_us.is_none_or(|sent_us| sent_us > ended(op)))
-    {
-        return Some(format!(
-            "operation {} was refused as a conflict, and no other content had been sent",
-            op.number
-        ));
+    if let Some(op) = refused.iter().find(|op| rival_sent_us.is_none_or(|sent_us| sent_us > ended(op))) {
+        return Some(format!("operation {} was refused as a conflict, and no other content had been sent", op.number));
     }
-    let acknowledged_us = case
-        .ops(claim)
-        .filter(|op| op.outcome() == Outcome::Ok)
-        .map(ended)
-        .min()?;
+    let acknowledged_us = case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).map(ended).min()?;
     let late = refused.iter().find(|op| op.sent_us > acknowledged_us);
-    late.map(|op| {
-        format!(
-            "operation {} was refused as a conflict after this very content was acknowledged",
-            op.number
-        )
-    })
-    .or_else(|| {
-        // Refused first, acknowledged later: the content that it conflicted with cannot have gone away.
-        let took_in = case
-            .ops(claim)
-            .filter(|op| op.outcome() == Outcome::Ok)
-            .find(|op| op.sent_us > ended(first));
-        took_in.map(|op| {
-            format!(
-                "operation {} was acknowledged after this content had been refused as a conflict",
-                op.number
-            )
-        })
-    })
+    late.map(|op| format!("operation {} was refused as a conflict after this very content was acknowledged", op.number)).or_else(
+        || {
+            // Refused first, acknowledged later: the content that it conflicted with cannot have gone away.
+            let took_in = case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).find(|op| op.sent_us > ended(first));
+            took_in
+                .map(|op| format!("operation {} was acknowledged after this content had been refused as a conflict", op.number))
+        },
+    )
 }
 
 /// Counts of answers that the contract does not know, or that our well-formed requests should never get.
@@ -168,10 +109,84 @@ fn odd_statuses(case: &Case<'_>) -> Vec<String> {
             misshapen += 1;
         }
     }
-    let counts = counts
-        .into_iter()
-        .map(|(status, count)| format!("status {status}: {count} times"));
-    let misshapen = (misshapen > 0)
-        .then(|| format!("{misshapen} answers had not the form that their status demands"));
+    let counts = counts.into_iter().map(|(status, count)| format!("status {status}: {count} times"));
+    let misshapen = (misshapen > 0).then(|| format!("{misshapen} answers had not the form that their status demands"));
     counts.chain(misshapen).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Answer, OpKind, Outcome};
+    use crate::testing::{Story, answer};
+    use crate::verdict::Verdict;
+
+    fn verdict(story: &Story) -> Verdict {
+        story.finding("answers").verdict
+    }
+
+    #[test]
+    fn answer_about_another_content_or_order_is_wrong() {
+        let other_amount = Answer { amount_minor: Some(1), ..answer(4) };
+        let inexact = Answer { amount_minor: None, ..answer(4) };
+        let other_customer = Answer { customer_id: "run-customer-9".to_owned(), ..answer(4) };
+        let other_order = Answer { order_id: "run-5".to_owned(), ..answer(4) };
+        for wrong in [other_amount, inexact, other_customer, other_order] {
+            let mut story = Story::good(10);
+            story.end_mut(4).answer = Some(wrong);
+            assert_eq!(verdict(&story), Verdict::Invalid);
+        }
+    }
+
+    #[test]
+    fn replay_that_changes_the_answer_is_wrong() {
+        let mut story = Story::good(10);
+        let later = Answer { accepted_by: "cluster-node-9".to_owned(), ..answer(4) };
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(later));
+        assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn conflict_answered_with_the_first_order_is_wrong() {
+        let mut story = Story::good(10);
+        story.again(100, 4, OpKind::Conflict, Outcome::Ok, 200, Some(answer(4)));
+        assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn conflict_that_came_first_may_win() {
+        let mut story = Story::good(10);
+        // The other content was sent while the first was under way, and was taken in; the first one was refused.
+        story.invoke(100, 4, 0, OpKind::Conflict, crate::testing::intended_us(4) + 1_000);
+        let won = Answer { amount_minor: Some(crate::testing::amount(4) + 1), ..answer(4) };
+        story.complete(100, crate::testing::intended_us(4) + 4_000, Outcome::Ok, Some(201), false, Some(won));
+        story.refuse(4, 409);
+        assert_eq!(verdict(&story), Verdict::Valid);
+    }
+
+    #[test]
+    fn refusal_as_conflict_without_another_content_is_wrong() {
+        let mut story = Story::good(10);
+        story.refuse(4, 409);
+        assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn refusal_as_conflict_of_what_was_acknowledged_is_wrong() {
+        let mut story = Story::good(10);
+        story.again(100, 4, OpKind::Conflict, Outcome::Fail, 409, None);
+        assert_eq!(verdict(&story), Verdict::Valid);
+        story.again(101, 4, OpKind::Replay, Outcome::Fail, 409, None);
+        assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn statuses_outside_the_contract_are_reported() {
+        let mut story = Story::good(10);
+        story.give_up(4);
+        story.end_mut(4).status = Some(500);
+        story.give_up(5);
+        story.end_mut(5).status = Some(201);
+        let finding = story.finding("answers");
+        assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Valid, 2), "{:?}", finding.evidence);
+    }
 }

@@ -12,68 +12,33 @@ use crate::verdict::Finding;
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "diverged";
     let case = desk.case;
-    let read: Vec<NodeIx> = case
-        .required
-        .iter()
-        .copied()
-        .filter(|node| case.has_projection(*node))
-        .collect();
+    let read: Vec<NodeIx> = case.required.iter().copied().filter(|node| case.has_projection(*node)).collect();
     let orders = differing_orders(case, &read);
     let ledgers = differing_ledgers(case);
     let count = orders.len() + ledgers.len();
     if count > 0 && !case.is_quiescent() {
-        let summary = format!(
-            "{count} differences between nodes, which were not quiescent when they were read"
-        );
+        let summary = format!("{count} differences between nodes, which were not quiescent when they were read");
         return Finding::unknown(NAME, summary).counting(count);
     }
     if count > 0 {
         let lives = lives(case, orders.iter().map(|(order, _)| *order));
-        let summary = format!(
-            "nodes differ in {} orders and {} ledger lines",
-            orders.len(),
-            ledgers.len()
-        );
-        let evidence = orders
-            .into_iter()
-            .map(|(_, line)| line)
-            .chain(ledgers)
-            .collect();
-        return Finding::invalid(NAME, summary)
-            .counting(count)
-            .with(evidence)
-            .with_orders(lives);
+        let summary = format!("nodes differ in {} orders and {} ledger lines", orders.len(), ledgers.len());
+        let evidence = orders.into_iter().map(|(_, line)| line).chain(ledgers).collect();
+        return Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(lives);
     }
     if read.len() < case.plan.roster.len() || !case.is_quiescent() {
-        let why = if case.is_quiescent() {
-            "not every projection was read"
-        } else {
-            "the cluster was not quiescent"
-        };
+        let why = if case.is_quiescent() { "not every projection was read" } else { "the cluster was not quiescent" };
         return Finding::unknown(NAME, format!("no difference was found, but {why}"));
     }
-    Finding::valid(
-        NAME,
-        format!("all {} nodes hold the same orders and ledgers", read.len()),
-    )
+    Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers", read.len()))
 }
 
 fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
     let mut differing = Vec::new();
     for (number, order) in case.history.orders.iter().enumerate() {
         let holds = |node: NodeIx| {
-            let entries = case
-                .projected(number)
-                .filter(move |entry| entry.node == node);
-            let mut held: Vec<_> = entries
-                .map(|entry| {
-                    (
-                        entry.customer_id.as_str(),
-                        entry.amount_minor,
-                        entry.applied,
-                    )
-                })
-                .collect();
+            let entries = case.projected(number).filter(move |entry| entry.node == node);
+            let mut held: Vec<_> = entries.map(|entry| (entry.customer_id.as_str(), entry.amount_minor, entry.applied)).collect();
             held.sort_unstable();
             held
         };
@@ -98,22 +63,11 @@ fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
 
 fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
     let history = case.history;
-    let read: Vec<NodeIx> = case
-        .required
-        .iter()
-        .copied()
-        .filter(|node| history.has_read(&reads::ledger(history.node_name(*node))))
-        .collect();
+    let read: Vec<NodeIx> =
+        case.required.iter().copied().filter(|node| history.has_read(&reads::ledger(history.node_name(*node)))).collect();
     let mut lines: BTreeMap<&str, BTreeMap<NodeIx, (u64, Option<u64>)>> = BTreeMap::new();
-    for line in history
-        .ledger
-        .iter()
-        .filter(|line| read.contains(&line.node))
-    {
-        lines
-            .entry(&line.customer_id)
-            .or_default()
-            .insert(line.node, (line.orders, line.total_minor));
+    for line in history.ledger.iter().filter(|line| read.contains(&line.node)) {
+        lines.entry(&line.customer_id).or_default().insert(line.node, (line.orders, line.total_minor));
     }
     lines
         .into_iter()
@@ -126,14 +80,57 @@ fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
             let shown: Vec<String> = read
                 .iter()
                 .map(|node| match by_node.get(node) {
-                    Some((orders, total)) => format!(
-                        "{} {orders} orders, {total:?} minor units",
-                        history.node_name(*node)
-                    ),
+                    Some((orders, total)) => format!("{} {orders} orders, {total:?} minor units", history.node_name(*node)),
                     None => format!("{} nothing", history.node_name(*node)),
                 })
                 .collect();
             format!("ledger of {customer_id}: {}", shown.join("; "))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::reads;
+    use crate::testing::{NODES, Story, customer};
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn other_positions_and_times_are_no_divergence() {
+        let mut story = Story::good(20);
+        story.projection_mut(1, 4).position = 5_000;
+        story.projection_mut(1, 4).applied_at = "2027-01-01T00:00:00Z".to_owned();
+        assert_eq!(story.report().diverged, Some(false));
+    }
+
+    #[test]
+    fn nodes_that_differ_in_content_count_or_presence_diverge() {
+        let mut content = Story::good(20);
+        content.projection_mut(1, 4).amount_minor = Some(7);
+        let mut count = Story::good(20);
+        count.projection_mut(2, 4).applied = 2;
+        let mut presence = Story::good(20);
+        presence.forget_on(&[0], 4);
+        for story in [content, count, presence] {
+            assert_eq!(story.report().diverged, Some(true));
+        }
+    }
+
+    #[test]
+    fn nodes_that_differ_in_a_ledger_diverge() {
+        let mut story = Story::good(20);
+        story.ledger.insert((NODES[1].to_owned(), customer(1)), (6, Some(1)));
+        assert_eq!(story.report().diverged, Some(true));
+    }
+
+    #[test]
+    fn whether_they_agree_cannot_be_told_of_an_unread_or_restless_cluster() {
+        let mut unread = Story::good(20);
+        unread.failed_reads.insert(reads::projection(NODES[1]), "timeout".to_owned());
+        assert_eq!(unread.report().diverged, None);
+        let mut restless = Story::good(20);
+        restless.forget_on(&[0], 4);
+        restless.quiescence = None;
+        assert_eq!((restless.report().diverged, restless.report().verdict), (None, Verdict::Unknown));
+    }
 }

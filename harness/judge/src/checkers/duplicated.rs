@@ -24,10 +24,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     for (number, order) in case.history.orders.iter().enumerate() {
         let mut found = applied_twice(case, number, order);
         if let Some(node) = confirmed.get(&number) {
-            found.push(format!(
-                "applied more than once on {}, as a read confirmed",
-                case.history.node_name(*node)
-            ));
+            found.push(format!("applied more than once on {}, as a read confirmed", case.history.node_name(*node)));
         }
         found.extend(acknowledged_twice(case, order));
         match published_twice(case, order) {
@@ -42,25 +39,13 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let orders = lives(case, wrong.iter().copied());
-        let summary = format!(
-            "{} orders took effect more than once, or were taken in twice",
-            wrong.len()
-        );
-        return Finding::invalid(NAME, summary)
-            .counting(wrong.len())
-            .with(evidence)
-            .with_orders(orders);
+        let summary = format!("{} orders took effect more than once, or were taken in twice", wrong.len());
+        return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
     }
     if tolerated.is_empty() {
-        Finding::valid(
-            NAME,
-            "no order was applied, acknowledged or published twice",
-        )
+        Finding::valid(NAME, "no order was applied, acknowledged or published twice")
     } else {
-        let summary = format!(
-            "{} messages are twice in the stream, outside its deduplication window",
-            tolerated.len()
-        );
+        let summary = format!("{} messages are twice in the stream, outside its deduplication window", tolerated.len());
         Finding::valid(NAME, summary).with(tolerated)
     }
 }
@@ -73,10 +58,7 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     }
     let mut positions: BTreeMap<NodeIx, BTreeSet<u64>> = BTreeMap::new();
     for seen in order.seen.iter().map(|at| &history.seen[*at]) {
-        positions
-            .entry(seen.node)
-            .or_default()
-            .insert(seen.position);
+        positions.entry(seen.node).or_default().insert(seen.position);
     }
     let projected = applied
         .iter()
@@ -85,12 +67,7 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     let fed = positions
         .iter()
         .filter(|(_, positions)| positions.len() > 1)
-        .map(|(node, positions)| {
-            format!(
-                "on the feed of {} at positions {positions:?}",
-                history.node_name(*node)
-            )
-        });
+        .map(|(node, positions)| format!("on the feed of {} at positions {positions:?}", history.node_name(*node)));
     projected.chain(fed).collect()
 }
 
@@ -103,22 +80,13 @@ fn confirmed_twice(case: &Case<'_>) -> BTreeMap<usize, NodeIx> {
 }
 
 fn acknowledged_twice(case: &Case<'_>, order: &Order) -> Option<String> {
-    let ends = order
-        .ops
-        .iter()
-        .filter_map(|at| case.history.ops[*at].end.as_ref());
+    let ends = order.ops.iter().filter_map(|at| case.history.ops[*at].end.as_ref());
     let ids: BTreeSet<&str> = ends
         .filter(|end| end.outcome == Outcome::Ok)
         .filter_map(|end| end.answer.as_ref())
         .map(|answer| answer.message_id.as_str())
         .collect();
-    (ids.len() > 1).then(|| {
-        format!(
-            "acknowledged under {} message ids: {}",
-            ids.len(),
-            join(&ids)
-        )
-    })
+    (ids.len() > 1).then(|| format!("acknowledged under {} message ids: {}", ids.len(), join(&ids)))
 }
 
 enum Twice {
@@ -127,51 +95,99 @@ enum Twice {
 }
 
 fn published_twice(case: &Case<'_>, order: &Order) -> Option<Twice> {
-    let messages: Vec<&PublishedMessage> = order
-        .published
-        .iter()
-        .map(|at| &case.history.published[*at])
-        .collect();
+    let messages: Vec<&PublishedMessage> = order.published.iter().map(|at| &case.history.published[*at]).collect();
     let [first, .., last] = messages.as_slice() else {
         return None;
     };
-    let ids: BTreeSet<&str> = messages
-        .iter()
-        .map(|message| message.message_id.as_str())
-        .collect();
+    let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
     let sequences: BTreeSet<u64> = messages.iter().map(|message| message.sequence).collect();
     if sequences.len() < 2 {
         // One message that was read twice is the reader's doing.
         return None;
     }
     if ids.len() > 1 {
-        return Some(Twice::Wrong(format!(
-            "in the stream under {} message ids: {}",
-            ids.len(),
-            join(&ids)
-        )));
+        return Some(Twice::Wrong(format!("in the stream under {} message ids: {}", ids.len(), join(&ids))));
     }
-    let what = format!(
-        "message {} is in the stream at sequences {sequences:?}",
-        first.message_id
-    );
-    let mut times: Vec<i64> = messages
-        .iter()
-        .filter_map(|message| wall_us(&message.stored_at))
-        .collect();
+    let what = format!("message {} is in the stream at sequences {sequences:?}", first.message_id);
+    let mut times: Vec<i64> = messages.iter().filter_map(|message| wall_us(&message.stored_at)).collect();
     times.sort_unstable();
     let closest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
     match closest {
-        Some(gap_us) if times.len() == messages.len() && gap_us > DEDUP_WINDOW_US => {
-            Some(Twice::Allowed(what))
-        }
-        _ => Some(Twice::Wrong(format!(
-            "{what}, stored {} and {}",
-            first.stored_at, last.stored_at
-        ))),
+        Some(gap_us) if times.len() == messages.len() && gap_us > DEDUP_WINDOW_US => Some(Twice::Allowed(what)),
+        _ => Some(Twice::Wrong(format!("{what}, stored {} and {}", first.stored_at, last.stored_at))),
     }
 }
 
 fn join(ids: &BTreeSet<&str>) -> String {
     ids.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Answer, Entry, OpKind, Outcome};
+    use crate::testing::{NODES, Story, answer, id, intended_us, message, wall};
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn replay_of_an_acknowledged_order_is_no_duplicate() {
+        let mut story = Story::good(20);
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(answer(4)));
+        let report = story.report();
+        assert_eq!((report.verdict, report.orders.duplicated), (Verdict::Valid, 0), "{}", report.reason);
+    }
+
+    #[test]
+    fn order_applied_twice_on_one_node_is_duplicated() {
+        let mut story = Story::good(20);
+        story.projection_mut(2, 6).applied = 2;
+        let finding = story.finding("duplicated");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 1));
+        assert_eq!(finding.evidence, [format!("{}: applied 2 times on {}", id(6), NODES[2])]);
+        assert_eq!(finding.orders[0].order_id, id(6));
+    }
+
+    #[test]
+    fn order_at_two_positions_of_a_feed_is_duplicated() {
+        let mut story = Story::good(20);
+        story.see(1, 6, 500, intended_us(6) + 20_000);
+        assert_eq!(story.finding("duplicated").verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn event_shown_again_at_its_position_is_no_duplicate() {
+        let mut story = Story::good(20);
+        story.see(1, 6, 7, intended_us(6) + 20_000);
+        assert_eq!(story.report().orders.duplicated, 0);
+    }
+
+    #[test]
+    fn order_acknowledged_under_two_message_ids_is_duplicated() {
+        let mut story = Story::good(20);
+        let other = Answer { message_id: "other".to_owned(), ..answer(4) };
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(other));
+        assert_eq!(story.finding("duplicated").count, 1);
+    }
+
+    #[test]
+    fn message_twice_in_the_stream_is_wrong_inside_the_window_and_reported_outside() {
+        let mut inside = Story::good(20);
+        inside.publish(4, 900, &message(4));
+        assert_eq!(inside.finding("duplicated").verdict, Verdict::Invalid);
+
+        let mut outside = Story::good(20);
+        outside.publish(4, 900, &message(4));
+        let Some(Entry::Published(late)) = outside.entries.last_mut() else { unreachable!("it was pushed last") };
+        late.stored_at = wall(intended_us(4) + 130_000_000);
+        let finding = outside.finding("duplicated");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Valid, 0));
+        assert_eq!(finding.evidence.len(), 1, "it is reported");
+    }
+
+    #[test]
+    fn confirming_read_that_tells_two_applications_is_believed() {
+        let mut story = Story::good(20);
+        let node = NODES[0].to_owned();
+        story.entries.push(Entry::Confirm { t_us: intended_us(3) + 9_000, node, order_id: id(3), status: 200, applied: Some(2) });
+        assert_eq!(story.finding("duplicated").count, 1);
+    }
 }

@@ -14,22 +14,12 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         .filter_map(|(name, minimum)| match measured.get(name) {
             Some(value) if value >= minimum => None,
             Some(value) => Some(format!("{name}: {value}, the scenario needs {minimum}")),
-            None => Some(format!(
-                "{name}: not measured, the scenario needs {minimum}"
-            )),
+            None => Some(format!("{name}: not measured, the scenario needs {minimum}")),
         })
         .collect();
     if short.is_empty() {
-        return Finding::valid(
-            NAME,
-            format!(
-                "all {} stated minima were reached",
-                desk.case.plan.exercise.len()
-            ),
-        );
+        return Finding::valid(NAME, format!("all {} stated minima were reached", desk.case.plan.exercise.len()));
     }
     let summary = format!("too little was put to the test: {}", short.join("; "));
-    Finding::unknown(NAME, summary)
-        .counting(short.len())
-        .with(short)
+    Finding::unknown(NAME, summary).counting(short.len()).with(short)
 }

@@ -9,31 +9,13 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let open: Vec<String> = expectations
         .iter()
         .filter(|expectation| expectation.met.is_none())
-        .map(|expectation| {
-            format!(
-                "{}: could not be measured ({})",
-                expectation.name, expectation.note
-            )
-        })
+        .map(|expectation| format!("{}: could not be measured ({})", expectation.name, expectation.note))
         .collect();
     if !open.is_empty() {
-        return Finding::unknown(
-            NAME,
-            format!("{} expectations could not be measured", open.len()),
-        )
-        .counting(open.len())
-        .with(open);
+        return Finding::unknown(NAME, format!("{} expectations could not be measured", open.len()))
+            .counting(open.len())
+            .with(open);
     }
-    let missed = expectations
-        .iter()
-        .filter(|expectation| expectation.met == Some(false))
-        .count();
-    Finding::valid(
-        NAME,
-        format!(
-            "{} of {} expectations met",
-            expectations.len() - missed,
-            expectations.len()
-        ),
-    )
+    let missed = expectations.iter().filter(|expectation| expectation.met == Some(false)).count();
+    Finding::valid(NAME, format!("{} of {} expectations met", expectations.len() - missed, expectations.len()))
 }

@@ -8,31 +8,18 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let faults = &desk.case.plan.faults;
     let mut evidence = Vec::new();
     for (number, (fault, span)) in faults.iter().zip(&desk.case.spans).enumerate() {
-        evidence.extend(
-            span.problems
-                .iter()
-                .map(|problem| format!("fault {} ({}): {problem}", number + 1, fault.label())),
-        );
+        evidence.extend(span.problems.iter().map(|problem| format!("fault {} ({}): {problem}", number + 1, fault.label())));
     }
     if faults.is_empty() {
         return Finding::valid(NAME, "no faults were planned");
     }
     if evidence.is_empty() {
-        return Finding::valid(
-            NAME,
-            format!("all {} faults took effect and are healed", faults.len()),
-        );
+        return Finding::valid(NAME, format!("all {} faults took effect and are healed", faults.len()));
     }
     let summary = format!(
         "{} of {} faults are not proven",
-        desk.case
-            .spans
-            .iter()
-            .filter(|span| !span.problems.is_empty())
-            .count(),
+        desk.case.spans.iter().filter(|span| !span.problems.is_empty()).count(),
         faults.len()
     );
-    Finding::unknown(NAME, summary)
-        .counting(evidence.len())
-        .with(evidence)
+    Finding::unknown(NAME, summary).counting(evidence.len()).with(evidence)
 }

@@ -20,30 +20,15 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let bad = load.late + load.unstarted + missing;
     let share = bad as f64 / load.offered as f64;
     let evidence = vec![
-        format!(
-            "{} operations offered, {} started",
-            load.offered, load.started
-        ),
-        format!(
-            "{} sent more than {LATE_MS} ms late, {} never begun, {missing} missing",
-            load.late, load.unstarted
-        ),
+        format!("{} operations offered, {} started", load.offered, load.started),
+        format!("{} sent more than {LATE_MS} ms late, {} never begun, {missing} missing", load.late, load.unstarted),
     ];
     if share > LATE_SHARE_MAX {
         let summary = format!(
             "the generator, not the cluster, was the limit: {:.1} % of the schedule was late or not begun",
             share * 100.0
         );
-        return Finding::unknown(NAME, summary)
-            .counting(usize::try_from(bad).unwrap_or(usize::MAX))
-            .with(evidence);
+        return Finding::unknown(NAME, summary).counting(usize::try_from(bad).unwrap_or(usize::MAX)).with(evidence);
     }
-    Finding::valid(
-        NAME,
-        format!(
-            "{:.2} % of the schedule was late or not begun",
-            share * 100.0
-        ),
-    )
-    .with(evidence)
+    Finding::valid(NAME, format!("{:.2} % of the schedule was late or not begun", share * 100.0)).with(evidence)
 }

@@ -11,12 +11,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "indeterminate";
     let (mut recovered, mut absent, mut lost) = (0_u64, 0_u64, 0_u64);
     let mut unresolved = Vec::new();
-    let claims = desk
-        .case
-        .claims
-        .iter()
-        .zip(desk.fates)
-        .filter(|(claim, _)| claim.class == Class::Indeterminate);
+    let claims = desk.case.claims.iter().zip(desk.fates).filter(|(claim, _)| claim.class == Class::Indeterminate);
     for (claim, fate) in claims {
         match fate {
             Fate::Applied => recovered += 1,
@@ -26,29 +21,78 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             Fate::Refused => {}
         }
     }
-    let lost_too = if lost > 0 {
-        format!(", {lost} lost")
-    } else {
-        String::new()
-    };
+    let lost_too = if lost > 0 { format!(", {lost} lost") } else { String::new() };
     let resolved = format!("{recovered} recovered, {absent} absent{lost_too}");
     if unresolved.is_empty() {
-        return Finding::valid(
-            NAME,
-            format!("all indeterminate orders are resolved: {resolved}"),
-        );
+        return Finding::valid(NAME, format!("all indeterminate orders are resolved: {resolved}"));
     }
-    let evidence = unresolved
-        .iter()
-        .map(|(order, why)| format!("{}: {why}", desk.case.history.orders[*order].id))
-        .collect();
+    let evidence = unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.orders[*order].id)).collect();
     let orders = lives(desk.case, unresolved.iter().map(|(order, _)| *order));
-    let summary = format!(
-        "{} indeterminate orders are unresolved; {resolved}",
-        unresolved.len()
-    );
-    Finding::unknown(NAME, summary)
-        .counting(unresolved.len())
-        .with(evidence)
-        .with_orders(orders)
+    let summary = format!("{} indeterminate orders are unresolved; {resolved}", unresolved.len());
+    Finding::unknown(NAME, summary).counting(unresolved.len()).with(evidence).with_orders(orders)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Entry, OpKind, Outcome, reads};
+    use crate::testing::{Story, amount, customer, id, intended_us};
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn indeterminate_order_on_every_node_is_recovered() {
+        let mut story = Story::good(20);
+        story.give_up(4);
+        let report = story.report();
+        assert_eq!((report.verdict, report.orders.recovered, report.orders.indeterminate), (Verdict::Valid, 1, 1));
+        assert_eq!(report.orders.acknowledged + report.orders.indeterminate + report.orders.failed, report.orders.attempted);
+    }
+
+    #[test]
+    fn indeterminate_order_without_a_trace_is_absent() {
+        let mut story = Story::good(20);
+        story.give_up(4);
+        story.never_published(4);
+        story.no_record(4);
+        let report = story.report();
+        assert_eq!((report.verdict, report.orders.absent, report.orders.lost), (Verdict::Valid, 1, 0));
+    }
+
+    #[test]
+    fn absence_needs_every_read() {
+        for what in [reads::STREAM.to_owned(), reads::RECORDS.to_owned(), reads::OUTBOX.to_owned()] {
+            let mut story = Story::good(20);
+            story.give_up(4);
+            story.never_published(4);
+            story.no_record(4);
+            story.failed_reads.insert(what, "timeout".to_owned());
+            let report = story.report();
+            assert_eq!((report.orders.absent, report.orders.unresolved), (0, 1));
+        }
+    }
+
+    #[test]
+    fn traces_of_two_contents_are_unresolved() {
+        let mut story = Story::good(20);
+        story.give_up(4);
+        story.invoke(100, 4, 0, OpKind::Conflict, intended_us(4) + 50_000);
+        story.complete(100, intended_us(4) + 2_000_000, Outcome::Info, None, false, None);
+        let record = Entry::Record {
+            order_id: id(4),
+            customer_id: customer(4),
+            amount_minor: Some(amount(4) + 1),
+            message_id: "m-other".to_owned(),
+        };
+        story.entries.push(record);
+        let finding = story.finding("indeterminate");
+        assert_eq!(finding.verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn conflict_given_up_beside_an_acknowledged_order_is_absent() {
+        let mut story = Story::good(20);
+        story.invoke(100, 4, 0, OpKind::Conflict, intended_us(4) + 50_000);
+        story.complete(100, intended_us(4) + 2_000_000, Outcome::Info, None, false, None);
+        let report = story.report();
+        assert_eq!((report.verdict, report.orders.absent), (Verdict::Valid, 1), "{}", report.reason);
+    }
 }

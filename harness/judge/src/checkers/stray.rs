@@ -18,28 +18,15 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             RowState::IndexOnly => "an index entry without a row",
             RowState::Dead => "a dead row",
         };
-        let order = row
-            .order_id
-            .as_deref()
-            .unwrap_or("an order that it does not tell");
-        let error = row
-            .last_error
-            .as_deref()
-            .map(|error| format!(", last error: {error}"))
-            .unwrap_or_default();
-        evidence.push(format!(
-            "{what}: message {} of {order}{error}",
-            row.message_id
-        ));
+        let order = row.order_id.as_deref().unwrap_or("an order that it does not tell");
+        let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
+        evidence.push(format!("{what}: message {} of {order}{error}", row.message_id));
     }
     let rows = evidence.len();
     let mut parked = 0;
     for (node, count) in history.parked.iter().filter(|(_, count)| *count > 0) {
         parked += count;
-        evidence.push(format!(
-            "{count} parked messages on {}",
-            history.node_name(*node)
-        ));
+        evidence.push(format!("{count} parked messages on {}", history.node_name(*node)));
     }
     if !history.has_read(reads::OUTBOX) {
         return Finding::unknown(NAME, "the outbox was not read").with(evidence);
@@ -48,10 +35,5 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::valid(NAME, "nothing was left over");
     }
     let count = rows + usize::try_from(parked).unwrap_or(usize::MAX);
-    Finding::valid(
-        NAME,
-        format!("{rows} outbox rows and {parked} parked messages were left over"),
-    )
-    .counting(count)
-    .with(evidence)
+    Finding::valid(NAME, format!("{rows} outbox rows and {parked} parked messages were left over")).counting(count).with(evidence)
 }

@@ -21,30 +21,22 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     for (number, order) in history.orders.iter().enumerate() {
         let mut effects: BTreeMap<Content<'_>, String> = BTreeMap::new();
         for message in order.published.iter().map(|at| &history.published[*at]) {
-            let content = Some((
-                message.answer.customer_id.as_str(),
-                message.answer.amount_minor,
-            ));
-            effects
-                .entry(content)
-                .or_insert_with(|| format!("published as sequence {}", message.sequence));
+            let content = Some((message.answer.customer_id.as_str(), message.answer.amount_minor));
+            effects.entry(content).or_insert_with(|| format!("published as sequence {}", message.sequence));
         }
         for entry in case.projected(number).filter(|entry| entry.applied > 0) {
             let content = Some((entry.customer_id.as_str(), entry.amount_minor));
-            effects
-                .entry(content)
-                .or_insert_with(|| format!("applied on {}", history.node_name(entry.node)));
+            effects.entry(content).or_insert_with(|| format!("applied on {}", history.node_name(entry.node)));
         }
-        if let Some(seen) = order.seen.first().map(|at| &history.seen[*at]) {
-            effects
-                .entry(None)
-                .or_insert_with(|| format!("seen on {}", history.node_name(seen.node)));
+        // A feed tells no content; where nothing else tells it, the sight still is an effect.
+        if let Some(seen) = order.seen.first().map(|at| &history.seen[*at])
+            && effects.is_empty()
+        {
+            effects.insert(None, format!("seen on {}", history.node_name(seen.node)));
         }
         let unexpected: Vec<String> = effects
             .iter()
-            .filter_map(|(content, effect)| {
-                why(case, number, *content).map(|why| format!("{effect}, {why}"))
-            })
+            .filter_map(|(content, effect)| why(case, number, *content).map(|why| format!("{effect}, {why}")))
             .collect();
         if !unexpected.is_empty() {
             count += unexpected.len();
@@ -53,20 +45,11 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         }
     }
     if wrong.is_empty() {
-        return Finding::valid(
-            NAME,
-            "nothing took effect that was not asked for, or that was refused",
-        );
+        return Finding::valid(NAME, "nothing took effect that was not asked for, or that was refused");
     }
     let orders = lives(case, wrong.iter().copied());
-    let summary = format!(
-        "{} orders took effect although they were refused, changed, or never attempted",
-        wrong.len()
-    );
-    Finding::invalid(NAME, summary)
-        .counting(count)
-        .with(evidence)
-        .with_orders(orders)
+    let summary = format!("{} orders took effect although they were refused, changed, or never attempted", wrong.len());
+    Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(orders)
 }
 
 /// Why an effect is unexpected, if it is.
@@ -79,14 +62,71 @@ fn why(case: &Case<'_>, order: usize, content: Content<'_>) -> Option<&'static s
         let all_failed = claims.iter().all(|claim| claim.class == Class::Failed);
         return all_failed.then_some("though every operation certainly failed");
     };
-    match claims
-        .iter()
-        .find(|claim| claim.has_content(customer_id, amount_minor))
-    {
+    match claims.iter().find(|claim| claim.has_content(customer_id, amount_minor)) {
         None => Some("with a content that nobody sent"),
-        Some(claim) if claim.class == Class::Failed => {
-            Some("though every operation with this content certainly failed")
-        }
+        Some(claim) if claim.class == Class::Failed => Some("though every operation with this content certainly failed"),
         Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Entry, OpKind, Outcome};
+    use crate::testing::{Story, id};
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn refused_conflict_that_left_nothing_is_expected() {
+        let mut story = Story::good(20);
+        story.again(100, 4, OpKind::Conflict, Outcome::Fail, 409, None);
+        let report = story.report();
+        assert_eq!((report.verdict, report.orders.failed, report.orders.conflicts), (Verdict::Valid, 1, 1), "{}", report.reason);
+    }
+
+    #[test]
+    fn order_applied_though_it_was_refused_is_unexpected() {
+        let mut story = Story::good(20);
+        story.refuse(9, 503);
+        let finding = story.finding("unexpected");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 1));
+        assert_eq!(finding.orders[0].order_id, id(9));
+    }
+
+    #[test]
+    fn order_that_may_have_taken_effect_is_expected() {
+        let mut story = Story::good(20);
+        story.give_up(9);
+        assert_eq!(story.finding("unexpected").verdict, Verdict::Valid);
+        story.remove(|entry| matches!(entry, Entry::Complete(end) if end.op == 9));
+        assert_eq!(story.finding("unexpected").verdict, Verdict::Valid, "an operation without an end is info");
+    }
+
+    #[test]
+    fn order_of_this_run_that_nobody_attempted_is_unexpected() {
+        let mut story = Story::good(20);
+        story.project(0, 777, 1);
+        assert_eq!(story.finding("unexpected").count, 1);
+    }
+
+    #[test]
+    fn orders_of_another_run_are_counted_and_ignored() {
+        let mut story = Story::good(20);
+        story.project(0, 777, 1);
+        if let Some(Entry::Projection(held)) = story.entries.last_mut() {
+            held.order_id = "earlier-777".to_owned();
+            held.customer_id = "earlier-customer-1".to_owned();
+        }
+        story.ledger.insert((crate::testing::NODES[0].to_owned(), "earlier-customer-1".to_owned()), (1, Some(5)));
+        let report = story.report();
+        assert_eq!((report.verdict, report.run.foreign), (Verdict::Valid, 2), "{}", report.reason);
+    }
+
+    #[test]
+    fn changed_or_inexact_amount_is_unexpected() {
+        for amount in [Some(1), None] {
+            let mut story = Story::good(20);
+            story.projection_mut(1, 4).amount_minor = amount;
+            assert_eq!(story.finding("unexpected").count, 1);
+        }
     }
 }

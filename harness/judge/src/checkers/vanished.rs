@@ -10,34 +10,17 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let history = case.history;
     let mut wrong: Vec<usize> = Vec::new();
     let mut evidence = Vec::new();
-    for confirm in history
-        .confirms
-        .iter()
-        .filter(|confirm| confirm.status == 404)
-    {
+    for confirm in history.confirms.iter().filter(|confirm| confirm.status == 404) {
         wrong.push(confirm.order);
         let id = &history.orders[confirm.order].id;
-        evidence.push(format!(
-            "{id}: on the feed of {0}, then 404 on {0}",
-            history.node_name(confirm.node)
-        ));
+        evidence.push(format!("{id}: on the feed of {0}, then 404 on {0}", history.node_name(confirm.node)));
     }
     let final_reads_us = case.final_reads_us();
-    for seen in history
-        .seen
-        .iter()
-        .filter(|seen| seen.t_us < final_reads_us && case.has_projection(seen.node))
-    {
-        if !case
-            .projected(seen.order)
-            .any(|entry| entry.node == seen.node && entry.applied > 0)
-        {
+    for seen in history.seen.iter().filter(|seen| seen.t_us < final_reads_us && case.has_projection(seen.node)) {
+        if !case.projected(seen.order).any(|entry| entry.node == seen.node && entry.applied > 0) {
             wrong.push(seen.order);
             let id = &history.orders[seen.order].id;
-            evidence.push(format!(
-                "{id}: on the feed of {0}, not in the final projection of {0}",
-                history.node_name(seen.node)
-            ));
+            evidence.push(format!("{id}: on the feed of {0}, not in the final projection of {0}", history.node_name(seen.node)));
         }
     }
     if wrong.is_empty() {
@@ -46,12 +29,43 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     wrong.sort_unstable();
     wrong.dedup();
     let orders = lives(case, wrong.iter().copied());
-    let summary = format!(
-        "{} orders were seen on a node and were gone later",
-        wrong.len()
-    );
-    Finding::invalid(NAME, summary)
-        .counting(wrong.len())
-        .with(evidence)
-        .with_orders(orders)
+    let summary = format!("{} orders were seen on a node and were gone later", wrong.len());
+    Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Entry, reads};
+    use crate::testing::{NODES, Story, id, intended_us};
+    use crate::verdict::Verdict;
+
+    fn confirm(status: u16) -> Entry {
+        let node = NODES[0].to_owned();
+        Entry::Confirm { t_us: intended_us(3) + 9_000, node, order_id: id(3), status, applied: None }
+    }
+
+    #[test]
+    fn confirmed_order_stayed_and_a_busy_node_denies_nothing() {
+        let mut story = Story::good(20);
+        story.entries.push(confirm(200));
+        story.entries.push(confirm(503));
+        assert_eq!(story.finding("vanished").verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn order_on_the_feed_and_then_not_found_has_vanished() {
+        let mut story = Story::good(20);
+        story.entries.push(confirm(404));
+        let finding = story.finding("vanished");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 1));
+    }
+
+    #[test]
+    fn order_on_the_feed_and_not_in_the_final_projection_has_vanished() {
+        let mut story = Story::good(20);
+        story.remove(|entry| matches!(entry, Entry::Projection(held) if held.order_id == id(3) && held.node == NODES[2]));
+        assert_eq!(story.finding("vanished").count, 1);
+        story.failed_reads.insert(reads::projection(NODES[2]), "timeout".to_owned());
+        assert_eq!(story.finding("vanished").verdict, Verdict::Valid, "a projection that was not read denies nothing");
+    }
 }

@@ -14,10 +14,7 @@ pub(crate) fn measure(case: &Case<'_>) -> (Option<f64>, Option<f64>) {
             free_served += served;
         }
     }
-    (
-        share(free_served, free),
-        share(all_served, case.history.ops.len() as u64),
-    )
+    (share(free_served, free), share(all_served, case.history.ops.len() as u64))
 }
 
 fn is_held(case: &Case<'_>, op: &Op) -> bool {

@@ -36,19 +36,11 @@ pub(crate) enum Measured {
 
 impl Measured {
     pub(crate) fn took_ms(self) -> Option<f64> {
-        if let Self::Took(us) = self {
-            Some(us as f64 / 1_000.0)
-        } else {
-            None
-        }
+        if let Self::Took(us) = self { Some(us as f64 / 1_000.0) } else { None }
     }
 
     pub(crate) fn censored_ms(self) -> Option<f64> {
-        if let Self::Censored(us) = self {
-            Some(us as f64 / 1_000.0)
-        } else {
-            None
-        }
+        if let Self::Censored(us) = self { Some(us as f64 / 1_000.0) } else { None }
     }
 }
 
@@ -77,16 +69,8 @@ impl Backlog {
         Outbox {
             depth_max: self.outbox.max,
             oldest_age_ms_max: self.outbox.oldest_age_ms_max,
-            drain_ms: self
-                .outbox_drains
-                .iter()
-                .filter_map(|drain| drain.took_ms())
-                .reduce(f64::max),
-            drain_censored: self
-                .outbox_drains
-                .iter()
-                .filter(|drain| drain.censored_ms().is_some())
-                .count() as u64,
+            drain_ms: self.outbox_drains.iter().filter_map(|drain| drain.took_ms()).reduce(f64::max),
+            drain_censored: self.outbox_drains.iter().filter(|drain| drain.censored_ms().is_some()).count() as u64,
         }
     }
 }
@@ -99,27 +83,18 @@ struct Level {
 
 impl Level {
     fn max_within(&self, from_us: u64, until_us: u64) -> Option<u64> {
-        let within = self
-            .readings
-            .iter()
-            .filter(|(t_us, _)| (from_us..until_us).contains(t_us));
+        let within = self.readings.iter().filter(|(t_us, _)| (from_us..until_us).contains(t_us));
         within.map(|(_, level)| *level).max()
     }
 
     /// From `heal_us` to the first reading from which on the level stays at or below `limit`.
     fn drained(&self, heal_us: u64, limit: u64, cut: Cut) -> Measured {
         let start = self.readings.partition_point(|(t_us, _)| *t_us < heal_us);
-        let end = self
-            .readings
-            .partition_point(|(t_us, _)| *t_us <= cut.at_us);
+        let end = self.readings.partition_point(|(t_us, _)| *t_us <= cut.at_us);
         let after = self.readings.get(start..end).unwrap_or_default();
         let Some((last_us, _)) = after.last() else {
             let watched = !self.readings.is_empty();
-            return if watched {
-                Measured::Censored(cut.at_us.saturating_sub(heal_us))
-            } else {
-                Measured::Unknown
-            };
+            return if watched { Measured::Censored(cut.at_us.saturating_sub(heal_us)) } else { Measured::Unknown };
         };
         let mut candidate: Option<u64> = None;
         for (t_us, level) in after {
@@ -130,9 +105,7 @@ impl Level {
             }
         }
         match candidate {
-            Some(at_us) if cut.settles || last_us - at_us >= HELD_US => {
-                Measured::Took(at_us - heal_us)
-            }
+            Some(at_us) if cut.settles || last_us - at_us >= HELD_US => Measured::Took(at_us - heal_us),
             _ => Measured::Censored(cut.at_us.min(*last_us).saturating_sub(heal_us)),
         }
     }
@@ -148,75 +121,31 @@ pub(crate) struct Cut {
 
 /// The watch after the heal of fault `number`: until the next fault, at once if another one still holds, or until
 /// `end_us`.
-pub(crate) fn cut(
-    spans: &[FaultSpan],
-    number: usize,
-    heal_us: u64,
-    end_us: u64,
-    settles: bool,
-) -> Cut {
-    let others = || {
-        spans
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != number)
-            .map(|(_, span)| span)
-    };
-    if others().any(|span| {
-        span.inject_us.is_some_and(|inject_us| inject_us <= heal_us)
-            && span.holds_within(heal_us, heal_us)
-    }) {
-        return Cut {
-            at_us: heal_us,
-            settles: false,
-        };
+pub(crate) fn cut(spans: &[FaultSpan], number: usize, heal_us: u64, end_us: u64, settles: bool) -> Cut {
+    let others = || spans.iter().enumerate().filter(|(other, _)| *other != number).map(|(_, span)| span);
+    if others().any(|span| span.inject_us.is_some_and(|inject_us| inject_us <= heal_us) && span.holds_within(heal_us, heal_us)) {
+        return Cut { at_us: heal_us, settles: false };
     }
-    let next = others()
-        .filter_map(|span| span.inject_us)
-        .filter(|inject_us| *inject_us > heal_us)
-        .min();
+    let next = others().filter_map(|span| span.inject_us).filter(|inject_us| *inject_us > heal_us).min();
     match next {
-        Some(at_us) if at_us < end_us => Cut {
-            at_us,
-            settles: false,
-        },
-        _ => Cut {
-            at_us: end_us,
-            settles,
-        },
+        Some(at_us) if at_us < end_us => Cut { at_us, settles: false },
+        _ => Cut { at_us: end_us, settles },
     }
 }
 
-pub(crate) fn measure(
-    plan: &Plan,
-    history: &History,
-    samples: &[Sample],
-    edges: Edges,
-    spans: &[FaultSpan],
-) -> Backlog {
+pub(crate) fn measure(plan: &Plan, history: &History, samples: &[Sample], edges: Edges, spans: &[FaultSpan]) -> Backlog {
     let mut outbox = Level::default();
     let mut consumers = Level::default();
     let mut depth = OutboxDepth::default();
     for sample in samples {
         match sample {
-            Sample::Outbox {
-                t_us,
-                depth: rows,
-                oldest_age_ms,
-            } => {
+            Sample::Outbox { t_us, depth: rows, oldest_age_ms } => {
                 outbox.readings.push((*t_us, *rows));
                 depth.max = depth.max.max(Some(*rows));
                 depth.oldest_age_ms_max = depth.oldest_age_ms_max.max(Some(*oldest_age_ms));
             }
-            Sample::Stream {
-                t_us,
-                consumers: states,
-                ..
-            } => {
-                let behind = states
-                    .values()
-                    .map(|state| state.pending + state.ack_pending)
-                    .sum();
+            Sample::Stream { t_us, consumers: states, .. } => {
+                let behind = states.values().map(|state| state.pending + state.ack_pending).sum();
                 consumers.readings.push((*t_us, behind));
             }
             _ => {}
@@ -225,54 +154,26 @@ pub(crate) fn measure(
     outbox.readings.sort_unstable();
     consumers.readings.sort_unstable();
     let steady_from_us = edges.load_start_us + plan.load.warm_up_ms * 1_000;
-    let steady_until_us = spans
-        .iter()
-        .filter_map(|span| span.inject_us)
-        .min()
-        .unwrap_or(edges.load_end_us);
+    let steady_until_us = spans.iter().filter_map(|span| span.inject_us).min().unwrap_or(edges.load_end_us);
     depth.steady_max = outbox.max_within(steady_from_us, steady_until_us);
-    let limit = |level: &Level| {
-        level
-            .max_within(steady_from_us, steady_until_us)
-            .map_or(FLICKER, |max| (2 * max).max(FLICKER))
-    };
+    let limit = |level: &Level| level.max_within(steady_from_us, steady_until_us).map_or(FLICKER, |max| (2 * max).max(FLICKER));
     let (outbox_limit, consumers_limit) = (limit(&outbox), limit(&consumers));
 
-    let settles = history
-        .quiescence
-        .as_ref()
-        .is_some_and(|quiescence| quiescence.reached);
+    let settles = history.quiescence.as_ref().is_some_and(|quiescence| quiescence.reached);
     let mut windows = Vec::new();
     let mut drains = Vec::new();
     let mut outbox_drains = Vec::new();
     for (number, span) in spans.iter().enumerate() {
-        let watch = span
-            .heal_us
-            .map(|heal_us| (heal_us, cut(spans, number, heal_us, edges.end_us, settles)));
-        let of = |level: &Level, limit| {
-            watch.map_or(Measured::Unknown, |(heal_us, cut)| {
-                level.drained(heal_us, limit, cut)
-            })
-        };
+        let watch = span.heal_us.map(|heal_us| (heal_us, cut(spans, number, heal_us, edges.end_us, settles)));
+        let of = |level: &Level, limit| watch.map_or(Measured::Unknown, |(heal_us, cut)| level.drained(heal_us, limit, cut));
         let outbox_drain = of(&outbox, outbox_limit);
-        let drain = if consumers.readings.is_empty() {
-            outbox_drain
-        } else {
-            longer(outbox_drain, of(&consumers, consumers_limit))
-        };
-        windows.push(span.inject_us.map(|from_us| Window {
-            from_us,
-            until_us: window_end(span, drain, edges),
-        }));
+        let drain =
+            if consumers.readings.is_empty() { outbox_drain } else { longer(outbox_drain, of(&consumers, consumers_limit)) };
+        windows.push(span.inject_us.map(|from_us| Window { from_us, until_us: window_end(span, drain, edges) }));
         drains.push(drain);
         outbox_drains.push(outbox_drain);
     }
-    Backlog {
-        outbox: depth,
-        windows,
-        drains,
-        outbox_drains,
-    }
+    Backlog { outbox: depth, windows, drains, outbox_drains }
 }
 
 /// Both must be drained.
@@ -281,9 +182,7 @@ fn longer(one: Measured, other: Measured) -> Measured {
         (Measured::Unknown, _) | (_, Measured::Unknown) => Measured::Unknown,
         (Measured::Took(a), Measured::Took(b)) => Measured::Took(a.max(b)),
         (Measured::Censored(a), Measured::Censored(b)) => Measured::Censored(a.max(b)),
-        (Measured::Censored(a), Measured::Took(_)) | (Measured::Took(_), Measured::Censored(a)) => {
-            Measured::Censored(a)
-        }
+        (Measured::Censored(a), Measured::Took(_)) | (Measured::Took(_), Measured::Censored(a)) => Measured::Censored(a),
     }
 }
 

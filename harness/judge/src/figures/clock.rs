@@ -8,9 +8,7 @@ use crate::history::{History, NodeIx, Outcome};
 
 /// Microseconds since 1970 of an RFC 3339 time.
 pub(crate) fn wall_us(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>()
-        .ok()
-        .map(Timestamp::as_microsecond)
+    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
 }
 
 /// Bounds of (node's wall clock - run clock) in microseconds, for each node that accepted something.
@@ -21,19 +19,11 @@ pub(crate) struct Clocks {
 
 impl Clocks {
     pub(crate) fn of(history: &History) -> Self {
-        let by_id: HashMap<&str, NodeIx> = history
-            .header
-            .nodes
-            .iter()
-            .filter_map(|node| Some((node.id.as_str(), history.node(&node.name)?)))
-            .collect();
+        let by_id: HashMap<&str, NodeIx> =
+            history.header.nodes.iter().filter_map(|node| Some((node.id.as_str(), history.node(&node.name)?))).collect();
         let mut bounds: HashMap<NodeIx, (i64, i64)> = HashMap::new();
         for op in &history.ops {
-            let Some(end) = op
-                .end
-                .as_ref()
-                .filter(|end| end.outcome == Outcome::Ok && !end.replayed)
-            else {
+            let Some(end) = op.end.as_ref().filter(|end| end.outcome == Outcome::Ok && !end.replayed) else {
                 continue;
             };
             let Some(answer) = &end.answer else { continue };

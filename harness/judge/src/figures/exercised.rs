@@ -25,13 +25,9 @@ fn client(case: &Case<'_>, name: &str) -> u64 {
     let ops = case.history.ops.iter();
     let count = match name {
         "new" => ops.filter(|op| op.status() == Some(201)).count(),
-        "replays" => ops
-            .filter(|op| op.end.as_ref().is_some_and(|end| end.replayed))
-            .count(),
+        "replays" => ops.filter(|op| op.end.as_ref().is_some_and(|end| end.replayed)).count(),
         "conflicts" => ops.filter(|op| op.is_conflict()).count(),
-        "indeterminate" => ops
-            .filter(|op| op.outcome() == crate::history::Outcome::Info)
-            .count(),
+        "indeterminate" => ops.filter(|op| op.outcome() == crate::history::Outcome::Info).count(),
         _ => 0,
     };
     count as u64

@@ -15,13 +15,7 @@ pub(crate) fn judge(expect: &Expect, measured: &Measurements<'_>) -> Vec<Expecta
     if let Some(limit) = expect.propagation_p99_ms {
         let outside = measured.propagation.outside_faults;
         let note = format!("outside fault windows, {} sights", outside.count);
-        expectations.push(at_most(
-            "propagation_p99_ms",
-            limit,
-            outside.p99,
-            None,
-            note,
-        ));
+        expectations.push(at_most("propagation_p99_ms", limit, outside.p99, None, note));
     }
     if let Some(limit) = expect.recovery_ms {
         let of = |fault: &FaultFigures| (fault.recovery_ms, fault.recovery_censored_ms);
@@ -44,35 +38,12 @@ pub(crate) fn judge(expect: &Expect, measured: &Measurements<'_>) -> Vec<Expecta
     expectations
 }
 
-fn at_most(
-    name: &str,
-    expected: f64,
-    measured: Option<f64>,
-    lower_bound: Option<f64>,
-    note: String,
-) -> Expectation {
+fn at_most(name: &str, expected: f64, measured: Option<f64>, lower_bound: Option<f64>, note: String) -> Expectation {
     // Of what was cut short only a lower bound is known: it can miss the limit, but not meet it.
-    let missed = [measured, lower_bound]
-        .into_iter()
-        .flatten()
-        .any(|value| value > expected);
-    let met = if missed {
-        Some(false)
-    } else {
-        measured.map(|_| true)
-    };
-    let shown = if missed {
-        measured.into_iter().chain(lower_bound).reduce(f64::max)
-    } else {
-        measured
-    };
-    Expectation {
-        name: name.to_owned(),
-        expected,
-        measured: shown,
-        met,
-        note,
-    }
+    let missed = [measured, lower_bound].into_iter().flatten().any(|value| value > expected);
+    let met = if missed { Some(false) } else { measured.map(|_| true) };
+    let shown = if missed { measured.into_iter().chain(lower_bound).reduce(f64::max) } else { measured };
+    Expectation { name: name.to_owned(), expected, measured: shown, met, note }
 }
 
 /// The slowest of all faults; those that were cut short count as far as they were watched.
@@ -82,17 +53,10 @@ fn slowest(
     faults: &[FaultFigures],
     of: impl Fn(&FaultFigures) -> (Option<f64>, Option<f64>),
 ) -> Expectation {
-    let measured = faults
-        .iter()
-        .filter_map(|fault| of(fault).0)
-        .reduce(f64::max);
-    let lower_bound = faults
-        .iter()
-        .filter_map(|fault| of(fault).1)
-        .reduce(f64::max);
+    let measured = faults.iter().filter_map(|fault| of(fault).0).reduce(f64::max);
+    let lower_bound = faults.iter().filter_map(|fault| of(fault).1).reduce(f64::max);
     let told = faults.iter().filter(|fault| of(fault).0.is_some()).count();
     let censored = faults.iter().filter(|fault| of(fault).1.is_some()).count();
-    let note =
-        format!("slowest of {told} faults; {censored} cut short by the next fault or the end");
+    let note = format!("slowest of {told} faults; {censored} cut short by the next fault or the end");
     at_most(name, expected, measured, lower_bound, note)
 }

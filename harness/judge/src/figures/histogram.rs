@@ -18,18 +18,16 @@ pub(crate) struct Latencies {
 impl Latencies {
     pub(crate) fn new() -> Self {
         // Three significant digits are within the library's limits, so the fallback is never taken.
-        let histogram = Histogram::new(3)
-            .unwrap_or_else(|_| unreachable!("three significant digits are supported"));
-        Self {
-            histogram,
-            max_us: 0,
-            censored: 0,
-        }
+        let histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three significant digits are supported"));
+        Self { histogram, max_us: 0, censored: 0 }
     }
 
     pub(crate) fn add(&mut self, us: u64) {
         self.max_us = self.max_us.max(us);
-        self.histogram.saturating_record(us);
+        // It grows as needed; were it ever refused, the largest value that it holds stands for it.
+        if self.histogram.record(us).is_err() {
+            self.histogram.saturating_record(us);
+        }
     }
 
     /// One that is only known to have taken longer than everything measured.
@@ -48,10 +46,7 @@ impl Latencies {
         if rank > measured as f64 {
             return None;
         }
-        let us = self
-            .histogram
-            .value_at_quantile(rank / measured as f64)
-            .min(self.max_us);
+        let us = self.histogram.value_at_quantile(rank / measured as f64).min(self.max_us);
         Some(us as f64 / 1_000.0)
     }
 
@@ -95,10 +90,7 @@ mod tests {
         (0..100).for_each(|_| latencies.add_censored());
         let distribution = latencies.distribution();
         assert_eq!((distribution.count, distribution.censored), (1_000, 100));
-        assert_eq!(
-            distribution.p99, None,
-            "it lies among those of which the length is not known"
-        );
+        assert_eq!(distribution.p99, None, "it lies among those of which the length is not known");
         let p50 = distribution.p50.expect("the median is known");
         assert!((p50 - 550.0).abs() < 1.0, "{p50}");
     }

@@ -35,36 +35,25 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
     let cuts = FeedCuts::of(case);
     let mut figures = Propagation::default();
     let (mut from_start, mut from_ack) = (PerNode::new(case), PerNode::new(case));
-    let (mut everywhere, mut outside, mut in_steady) =
-        (Latencies::new(), Latencies::new(), Latencies::new());
+    let (mut everywhere, mut outside, mut in_steady) = (Latencies::new(), Latencies::new(), Latencies::new());
     for (claim, fate) in case.claims.iter().zip(fates) {
-        let took_effect =
-            claim.class == Class::Acknowledged || matches!(fate, Fate::Applied | Fate::Lost(_));
+        let took_effect = claim.class == Class::Acknowledged || matches!(fate, Fate::Applied | Fate::Lost(_));
         if claim.class == Class::Failed || !took_effect {
             continue;
         }
         let Some(birth) = birth(case, claim) else {
             continue;
         };
-        let sights: Vec<(NodeIx, Sight)> = case
-            .required
-            .iter()
-            .map(|node| (*node, sight(case, claim, *node, &birth, &cuts, &clocks)))
-            .collect();
+        let sights: Vec<(NodeIx, Sight)> =
+            case.required.iter().map(|node| (*node, sight(case, claim, *node, &birth, &cuts, &clocks))).collect();
         let last_us = last_sight(case, &sights);
         match last_us {
             Some(last_us) => everywhere.add(last_us.saturating_sub(birth.intended_us)),
             None => everywhere.add_censored(),
         }
         let until_us = last_us.unwrap_or(case.edges.end_us);
-        let is_outside = !case
-            .backlog
-            .windows
-            .iter()
-            .flatten()
-            .any(|window| window.meets(birth.intended_us, until_us));
-        let in_baseline =
-            steady.is_some_and(|(from_us, to_us)| from_us <= birth.intended_us && until_us < to_us);
+        let is_outside = !case.backlog.windows.iter().flatten().any(|window| window.meets(birth.intended_us, until_us));
+        let in_baseline = steady.is_some_and(|(from_us, to_us)| from_us <= birth.intended_us && until_us < to_us);
         for (node, sight) in &sights {
             let seen_us = match sight {
                 Sight::At(t_us) => *t_us,
@@ -103,61 +92,29 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
     figures.from_ack = from_ack.figures(case);
     figures.everywhere = everywhere.distribution();
     figures.outside_faults = outside.distribution();
-    Measured {
-        figures,
-        steady: in_steady,
-    }
+    Measured { figures, steady: in_steady }
 }
 
 /// The operation that took the order in, where an answer tells; else the first that may have.
 fn birth(case: &Case<'_>, claim: &Claim) -> Option<Birth> {
-    let placed = case
-        .ops(claim)
-        .find(|op| op.outcome() == Outcome::Ok && op.end.as_ref().is_some_and(|end| !end.replayed));
-    let first = case
-        .ops(claim)
-        .filter(|op| op.outcome() != Outcome::Fail)
-        .min_by_key(|op| op.intended_us);
+    let placed = case.ops(claim).find(|op| op.outcome() == Outcome::Ok && op.end.as_ref().is_some_and(|end| !end.replayed));
+    let first = case.ops(claim).filter(|op| op.outcome() != Outcome::Fail).min_by_key(|op| op.intended_us);
     let intended_us = placed.or(first)?.intended_us;
-    let ends = case
-        .ops(claim)
-        .filter(|op| op.outcome() == Outcome::Ok)
-        .filter_map(|op| op.end.as_ref());
-    Some(Birth {
-        intended_us,
-        acknowledged_us: ends.map(|end| end.t_us).min(),
-    })
+    let ends = case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| op.end.as_ref());
+    Some(Birth { intended_us, acknowledged_us: ends.map(|end| end.t_us).min() })
 }
 
-fn sight(
-    case: &Case<'_>,
-    claim: &Claim,
-    node: NodeIx,
-    birth: &Birth,
-    cuts: &FeedCuts,
-    clocks: &Clocks,
-) -> Sight {
+fn sight(case: &Case<'_>, claim: &Claim, node: NodeIx, birth: &Birth, cuts: &FeedCuts, clocks: &Clocks) -> Sight {
     let history = case.history;
-    let seen = history.orders[claim.order]
-        .seen
-        .iter()
-        .map(|at| &history.seen[*at]);
-    let first = seen
-        .filter(|seen| seen.node == node)
-        .min_by_key(|seen| seen.t_us);
+    let seen = history.orders[claim.order].seen.iter().map(|at| &history.seen[*at]);
+    let first = seen.filter(|seen| seen.node == node).min_by_key(|seen| seen.t_us);
     if let Some(first) = first {
         if !cuts.meet(node, birth.intended_us, first.t_us) {
             return Sight::At(first.t_us);
         }
-        return Sight::Cut(
-            clocks
-                .latest_us(node, &first.applied_at)
-                .map(|placed| placed.min(first.t_us)),
-        );
+        return Sight::Cut(clocks.latest_us(node, &first.applied_at).map(|placed| placed.min(first.t_us)));
     }
-    let entry = case
-        .projected(claim.order)
-        .find(|entry| entry.node == node && entry.applied > 0);
+    let entry = case.projected(claim.order).find(|entry| entry.node == node && entry.applied > 0);
     match entry {
         Some(entry) => Sight::Cut(clocks.latest_us(node, &entry.applied_at)),
         None => Sight::Never,
@@ -186,14 +143,7 @@ struct PerNode {
 
 impl PerNode {
     fn new(case: &Case<'_>) -> Self {
-        Self {
-            overall: Latencies::new(),
-            nodes: case
-                .required
-                .iter()
-                .map(|node| (*node, Latencies::new()))
-                .collect(),
-        }
+        Self { overall: Latencies::new(), nodes: case.required.iter().map(|node| (*node, Latencies::new())).collect() }
     }
 
     fn add(&mut self, node: NodeIx, us: u64) {
@@ -212,15 +162,8 @@ impl PerNode {
 
     fn figures(&self, case: &Case<'_>) -> ByNode {
         let name = |node: &NodeIx| case.history.node_name(*node).to_owned();
-        let per_node = self
-            .nodes
-            .iter()
-            .map(|(node, latencies)| (name(node), latencies.distribution()))
-            .collect();
-        ByNode {
-            overall: self.overall.distribution(),
-            per_node,
-        }
+        let per_node = self.nodes.iter().map(|(node, latencies)| (name(node), latencies.distribution())).collect();
+        ByNode { overall: self.overall.distribution(), per_node }
     }
 }
 
@@ -236,9 +179,7 @@ impl FeedCuts {
             let since = lost_since.entry(change.node).or_insert(Some(0));
             match (change.state, *since) {
                 (FeedState::Connected, Some(from_us)) => {
-                    cuts.entry(change.node)
-                        .or_default()
-                        .push((from_us, change.t_us));
+                    cuts.entry(change.node).or_default().push((from_us, change.t_us));
                     *since = None;
                 }
                 (FeedState::Lost, None) => *since = Some(change.t_us),
@@ -258,7 +199,6 @@ impl FeedCuts {
             return false;
         };
         let next = cuts.partition_point(|(_, end_us)| *end_us < from_us);
-        cuts.get(next)
-            .is_some_and(|(start_us, _)| *start_us <= until_us)
+        cuts.get(next).is_some_and(|(start_us, _)| *start_us <= until_us)
     }
 }

@@ -21,9 +21,7 @@ const SUCCESS_SLACK: f64 = 0.01;
 pub(crate) fn steady_interval(case: &Case<'_>) -> Option<(u64, u64)> {
     let from_us = case.edges.load_start_us + case.plan.load.warm_up_ms * 1_000;
     let first_fault = case.spans.iter().filter_map(|span| span.inject_us).min();
-    let until_us = first_fault
-        .unwrap_or(case.edges.load_end_us)
-        .min(case.edges.load_end_us);
+    let until_us = first_fault.unwrap_or(case.edges.load_end_us).min(case.edges.load_end_us);
     (until_us >= from_us + STEADY_MIN_MS * 1_000).then_some((from_us, until_us))
 }
 
@@ -57,37 +55,22 @@ impl Readings {
     }
 
     fn within(&self, from_us: u64, until_us: u64) -> &[Reading] {
-        let start = self
-            .0
-            .partition_point(|reading| reading.intended_us < from_us);
-        let end = self
-            .0
-            .partition_point(|reading| reading.intended_us < until_us);
+        let start = self.0.partition_point(|reading| reading.intended_us < from_us);
+        let end = self.0.partition_point(|reading| reading.intended_us < until_us);
         self.0.get(start..end).unwrap_or_default()
     }
 }
 
 /// `None` if it was too short or had too few operations.
-pub(crate) fn steady_state(
-    case: &Case<'_>,
-    readings: &Readings,
-    propagation: &Latencies,
-) -> Option<SteadyState> {
+pub(crate) fn steady_state(case: &Case<'_>, readings: &Readings, propagation: &Latencies) -> Option<SteadyState> {
     let (from_us, until_us) = steady_interval(case)?;
     // What was under way when the first fault struck is not steady any more.
-    let within: Vec<&Reading> = readings
-        .within(from_us, until_us)
-        .iter()
-        .filter(|reading| reading.ended_us < until_us)
-        .collect();
+    let within: Vec<&Reading> = readings.within(from_us, until_us).iter().filter(|reading| reading.ended_us < until_us).collect();
     if (within.len() as u64) < STEADY_MIN_OPS {
         return None;
     }
     let mut latencies = Latencies::new();
-    within
-        .iter()
-        .filter_map(|reading| reading.waited_us)
-        .for_each(|us| latencies.add(us));
+    within.iter().filter_map(|reading| reading.waited_us).for_each(|us| latencies.add(us));
     let served = within.iter().filter(|reading| reading.served).count();
     Some(SteadyState {
         from_ms: case.edges.ms(from_us),
@@ -103,23 +86,11 @@ pub(crate) fn steady_state(
 }
 
 /// By fault: from issuing its heal to the first good window of a row that holds for five.
-pub(crate) fn recoveries(
-    case: &Case<'_>,
-    readings: &Readings,
-    steady: Option<&SteadyState>,
-) -> Vec<Measured> {
-    let Some((success, p99_ms)) =
-        steady.and_then(|steady| Some((steady.success, steady.request_p99_ms?)))
-    else {
+pub(crate) fn recoveries(case: &Case<'_>, readings: &Readings, steady: Option<&SteadyState>) -> Vec<Measured> {
+    let Some((success, p99_ms)) = steady.and_then(|steady| Some((steady.success, steady.request_p99_ms?))) else {
         return vec![Measured::Unknown; case.spans.len()];
     };
-    let is_good = |from_us| {
-        is_good(
-            readings.within(from_us, from_us + WINDOW_US),
-            success,
-            2.0 * p99_ms,
-        )
-    };
+    let is_good = |from_us| is_good(readings.within(from_us, from_us + WINDOW_US), success, 2.0 * p99_ms);
     let recovery = |number: usize, heal_us: u64| {
         let cut = backlog::cut(&case.spans, number, heal_us, case.edges.load_end_us, false);
         let mut start_us = heal_us;
@@ -132,12 +103,7 @@ pub(crate) fn recoveries(
         Measured::Censored(cut.at_us.saturating_sub(heal_us))
     };
     let spans = case.spans.iter().enumerate();
-    spans
-        .map(|(number, span)| {
-            span.heal_us
-                .map_or(Measured::Unknown, |heal_us| recovery(number, heal_us))
-        })
-        .collect()
+    spans.map(|(number, span)| span.heal_us.map_or(Measured::Unknown, |heal_us| recovery(number, heal_us))).collect()
 }
 
 /// A window of too few operations tells nothing, and so is not good.
@@ -150,13 +116,8 @@ fn is_good(readings: &[Reading], success: f64, p99_limit_ms: f64) -> bool {
         return false;
     }
     // The exact nearest rank: a window has too few operations for a histogram's error to be small beside it.
-    let mut waited: Vec<u64> = readings
-        .iter()
-        .filter_map(|reading| reading.waited_us)
-        .collect();
+    let mut waited: Vec<u64> = readings.iter().filter_map(|reading| reading.waited_us).collect();
     waited.sort_unstable();
     let rank = (waited.len() * 99).div_ceil(100).max(1);
-    waited
-        .get(rank - 1)
-        .is_some_and(|p99_us| *p99_us as f64 / 1_000.0 <= p99_limit_ms)
+    waited.get(rank - 1).is_some_and(|p99_us| *p99_us as f64 / 1_000.0 <= p99_limit_ms)
 }

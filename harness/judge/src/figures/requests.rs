@@ -56,15 +56,8 @@ pub(crate) fn measure(case: &Case<'_>) -> Requests {
 
 fn by_node(case: &Case<'_>, overall: &Latencies, split: &Split) -> ByNode {
     let name = |node: &NodeIx| case.history.node_name(*node).to_owned();
-    let per_node = split
-        .0
-        .iter()
-        .map(|(node, latencies)| (name(node), latencies.distribution()))
-        .collect();
-    ByNode {
-        overall: overall.distribution(),
-        per_node,
-    }
+    let per_node = split.0.iter().map(|(node, latencies)| (name(node), latencies.distribution())).collect();
+    ByNode { overall: overall.distribution(), per_node }
 }
 
 pub(crate) fn load(case: &Case<'_>) -> LoadFigures {

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::index::{
-    Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, Order, ProjectedOrder,
-    PublishedMessage, ReadEnd, Reading, StoredRecord,
+    Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, Order, ProjectedOrder, PublishedMessage, ReadEnd, Reading,
+    StoredRecord,
 };
 use super::read::Torn;
-use super::{
-    Complete, Entry, Foreign, Header, History, Invoke, NodeIx, Op, Projection, Published, Row,
-    Seen, reads,
-};
+use super::{Complete, Entry, Foreign, Header, History, Invoke, NodeIx, Op, Projection, Published, Row, Seen, reads};
 
 /// Takes entries one by one.
 pub(super) struct Builder {
@@ -28,10 +25,7 @@ impl Builder {
     pub(super) fn new(header: Header) -> Self {
         let prefix = format!("{}-", header.nonce);
         let nodes: Vec<String> = header.nodes.iter().map(|node| node.name.clone()).collect();
-        let node_index = (0..)
-            .zip(&nodes)
-            .map(|(at, name)| (name.clone(), at))
-            .collect();
+        let node_index = (0..).zip(&nodes).map(|(at, name)| (name.clone(), at)).collect();
         let history = History {
             header,
             nodes,
@@ -60,14 +54,7 @@ impl Builder {
             foreign: Foreign::default(),
             oddities: Vec::new(),
         };
-        Self {
-            history,
-            prefix,
-            order_index: HashMap::new(),
-            op_index: HashMap::new(),
-            node_index,
-            found: HashMap::new(),
-        }
+        Self { history, prefix, order_index: HashMap::new(), op_index: HashMap::new(), node_index, found: HashMap::new() }
     }
 
     pub(super) fn finish(mut self, torn: Option<Torn>) -> History {
@@ -85,11 +72,7 @@ impl Builder {
             }
             Entry::Invoke(invoke) => self.invoke(invoke),
             Entry::Complete(complete) => self.complete(complete),
-            Entry::Unstarted {
-                t_us,
-                intended_us,
-                node,
-            } => {
+            Entry::Unstarted { t_us, intended_us, node } => {
                 self.at(t_us);
                 let node = self.node(&node);
                 self.history.unstarted.push((intended_us, node));
@@ -122,33 +105,16 @@ impl Builder {
     fn observed(&mut self, entry: Entry) {
         match entry {
             Entry::Seen(seen) => self.seen(seen),
-            Entry::Feed {
-                t_us,
-                node,
-                state,
-                detail: _,
-            } => {
+            Entry::Feed { t_us, node, state, detail: _ } => {
                 self.at(t_us);
                 let node = self.node(&node);
                 self.history.feeds.push(FeedChange { t_us, node, state });
             }
-            Entry::Confirm {
-                t_us,
-                node,
-                order_id,
-                status,
-                applied,
-            } => {
+            Entry::Confirm { t_us, node, order_id, status, applied } => {
                 self.at(t_us);
                 let node = self.node(&node);
                 if let Some(order) = self.order(&order_id) {
-                    self.history.confirms.push(Confirmation {
-                        t_us,
-                        node,
-                        order,
-                        status,
-                        applied,
-                    });
+                    self.history.confirms.push(Confirmation { t_us, node, order, status, applied });
                 }
             }
             Entry::Counters { t_us, node, values } => {
@@ -164,46 +130,24 @@ impl Builder {
     fn finally_read(&mut self, entry: Entry) {
         match entry {
             Entry::Projection(projection) => self.projection(projection),
-            Entry::Ledger {
-                node,
-                customer_id,
-                orders,
-                total_minor,
-            } => {
+            Entry::Ledger { node, customer_id, orders, total_minor } => {
                 self.count(reads::ledger(&node));
                 if !customer_id.starts_with(&self.prefix) {
                     self.history.foreign.ledger += 1;
                     return;
                 }
                 let node = self.node(&node);
-                self.history.ledger.push(LedgerLine {
-                    node,
-                    customer_id,
-                    orders,
-                    total_minor,
-                });
+                self.history.ledger.push(LedgerLine { node, customer_id, orders, total_minor });
             }
             Entry::Published(published) => self.published(published),
-            Entry::Record {
-                order_id,
-                customer_id,
-                amount_minor,
-                message_id,
-            } => {
+            Entry::Record { order_id, customer_id, amount_minor, message_id } => {
                 self.count(reads::RECORDS.to_owned());
                 let Some(order) = self.order(&order_id) else {
                     self.history.foreign.records += 1;
                     return;
                 };
-                self.history.orders[order]
-                    .records
-                    .push(self.history.records.len());
-                self.history.records.push(StoredRecord {
-                    order,
-                    customer_id,
-                    amount_minor,
-                    message_id,
-                });
+                self.history.orders[order].records.push(self.history.records.len());
+                self.history.records.push(StoredRecord { order, customer_id, amount_minor, message_id });
             }
             Entry::Row(row) => self.row(row),
             Entry::Parked { node, count } => {
@@ -211,23 +155,10 @@ impl Builder {
                 let node = self.node(&node);
                 self.history.parked.push((node, count));
             }
-            Entry::FinalRead {
-                t_us,
-                what,
-                entries,
-                error,
-            } => {
+            Entry::FinalRead { t_us, what, entries, error } => {
                 self.at(t_us);
                 let found = self.found.get(&what).copied().unwrap_or(0);
-                self.history.reads.insert(
-                    what,
-                    ReadEnd {
-                        t_us,
-                        entries,
-                        found,
-                        error,
-                    },
-                );
+                self.history.reads.insert(what, ReadEnd { t_us, entries, found, error });
             }
             _ => {}
         }
@@ -237,10 +168,7 @@ impl Builder {
         self.at(invoke.t_us);
         let node = self.node(&invoke.node);
         let Some(order) = self.order(&invoke.order_id) else {
-            self.odd(format!(
-                "operation {} sent the order id {} of another run",
-                invoke.op, invoke.order_id
-            ));
+            self.odd(format!("operation {} sent the order id {} of another run", invoke.op, invoke.order_id));
             return;
         };
         let at = self.history.ops.len();
@@ -263,15 +191,9 @@ impl Builder {
 
     fn complete(&mut self, complete: Complete) {
         self.at(complete.t_us);
-        let op = self
-            .op_index
-            .get(&complete.op)
-            .and_then(|at| self.history.ops.get_mut(*at));
+        let op = self.op_index.get(&complete.op).and_then(|at| self.history.ops.get_mut(*at));
         let Some(op) = op else {
-            self.odd(format!(
-                "operation {} ended without being invoked",
-                complete.op
-            ));
+            self.odd(format!("operation {} ended without being invoked", complete.op));
             return;
         };
         if op.end.is_some() {
@@ -295,9 +217,7 @@ impl Builder {
             self.history.foreign.seen += 1;
             return;
         };
-        self.history.orders[order]
-            .seen
-            .push(self.history.seen.len());
+        self.history.orders[order].seen.push(self.history.seen.len());
         self.history.seen.push(MessageSeen {
             t_us: seen.t_us,
             node,
@@ -316,9 +236,7 @@ impl Builder {
             self.history.foreign.projected += 1;
             return;
         };
-        self.history.orders[order]
-            .projected
-            .push(self.history.projected.len());
+        self.history.orders[order].projected.push(self.history.projected.len());
         self.history.projected.push(ProjectedOrder {
             node,
             position: projection.position,
@@ -341,9 +259,7 @@ impl Builder {
             self.history.foreign.published += 1;
             return;
         };
-        self.history.orders[order]
-            .published
-            .push(self.history.published.len());
+        self.history.orders[order].published.push(self.history.published.len());
         self.history.published.push(PublishedMessage {
             sequence: published.sequence,
             message_id: published.message_id,
@@ -358,9 +274,7 @@ impl Builder {
         match row.order_id.as_deref().map(|id| self.order(id)) {
             Some(None) => self.history.foreign.rows += 1,
             Some(Some(order)) => {
-                self.history.orders[order]
-                    .rows
-                    .push(self.history.rows.len());
+                self.history.orders[order].rows.push(self.history.rows.len());
                 self.history.rows.push(row);
             }
             None => self.history.rows.push(row),
@@ -376,10 +290,7 @@ impl Builder {
             return None;
         }
         let order = self.history.orders.len();
-        self.history.orders.push(Order {
-            id: id.to_owned(),
-            ..Order::default()
-        });
+        self.history.orders.push(Order { id: id.to_owned(), ..Order::default() });
         self.order_index.insert(id.to_owned(), order);
         Some(order)
     }

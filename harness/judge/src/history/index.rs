@@ -212,33 +212,23 @@ pub struct History {
 impl History {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<NodeIx> {
-        self.nodes
-            .iter()
-            .position(|node| node == name)
-            .and_then(|at| NodeIx::try_from(at).ok())
+        self.nodes.iter().position(|node| node == name).and_then(|at| NodeIx::try_from(at).ok())
     }
 
     #[must_use]
     pub fn node_name(&self, node: NodeIx) -> &str {
-        self.nodes
-            .get(usize::from(node))
-            .map_or("?", String::as_str)
+        self.nodes.get(usize::from(node)).map_or("?", String::as_str)
     }
 
     /// When the run entered a phase.
     #[must_use]
     pub fn phase_us(&self, phase: Phase) -> Option<u64> {
-        self.phases
-            .iter()
-            .find(|(_, entered)| *entered == phase)
-            .map(|(t_us, _)| *t_us)
+        self.phases.iter().find(|(_, entered)| *entered == phase).map(|(t_us, _)| *t_us)
     }
 
     /// Does the history hold a final read of this name, complete and without error?
     #[must_use]
     pub fn has_read(&self, what: &str) -> bool {
-        self.reads
-            .get(what)
-            .is_some_and(|read| read.error.is_none() && read.entries == read.found)
+        self.reads.get(what).is_some_and(|read| read.error.is_none() && read.entries == read.found)
     }
 }

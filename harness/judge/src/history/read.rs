@@ -27,9 +27,7 @@ pub enum HistoryError {
     NewerFormat { found: u32 },
     #[error("line {line} of the history cannot be read: {reason}")]
     Line { line: u64, reason: String },
-    #[error(
-        "line {line} of the history is a second header: two runs in one file cannot be told apart"
-    )]
+    #[error("line {line} of the history is a second header: two runs in one file cannot be told apart")]
     SecondHeader { line: u64 },
 }
 
@@ -57,9 +55,7 @@ pub fn read(reader: impl BufRead) -> Result<History, HistoryError> {
     if let Ok(header) = serde_json::from_slice::<FormatOnly>(&first)
         && header.format > FORMAT
     {
-        return Err(HistoryError::NewerFormat {
-            found: header.format,
-        });
+        return Err(HistoryError::NewerFormat { found: header.format });
     }
     let Ok(Entry::Header(header)) = serde_json::from_slice(&first) else {
         let found: String = String::from_utf8_lossy(&first).chars().take(60).collect();
@@ -100,14 +96,8 @@ fn each<T: DeserializeOwned>(
             Ok(value) => take(line, value)?,
             Err(reason) => {
                 return match lines.next()? {
-                    None if !lines.complete => Ok(Some(Torn {
-                        line,
-                        bytes: bytes.len(),
-                    })),
-                    _ => Err(HistoryError::Line {
-                        line,
-                        reason: reason.to_string(),
-                    }),
+                    None if !lines.complete => Ok(Some(Torn { line, bytes: bytes.len() })),
+                    _ => Err(HistoryError::Line { line, reason: reason.to_string() }),
                 };
             }
         }
@@ -125,21 +115,14 @@ struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     fn new(reader: R) -> Self {
-        Self {
-            reader,
-            number: 0,
-            complete: true,
-        }
+        Self { reader, number: 0, complete: true }
     }
 
     fn next(&mut self) -> Result<Option<Vec<u8>>, HistoryError> {
         loop {
             let mut line = Vec::new();
             let read = self.reader.read_until(b'\n', &mut line);
-            let bytes = read.map_err(|source| HistoryError::Io {
-                line: self.number + 1,
-                source,
-            })?;
+            let bytes = read.map_err(|source| HistoryError::Io { line: self.number + 1, source })?;
             if bytes == 0 {
                 return Ok(None);
             }

@@ -32,24 +32,14 @@ pub struct Overrides {
 pub enum PlanError {
     #[error("the cluster has no nodes: a plan needs at least one")]
     NoNodes,
-    #[error(
-        "a rate of {rate} operations per second is not possible: give one above 0 and at most 100000"
-    )]
+    #[error("a rate of {rate} operations per second is not possible: give one above 0 and at most 100000")]
     Rate { rate: f64 },
-    #[error(
-        "the load of {duration_ms} ms is too short: it must last longer than its warm-up of {warm_up_ms} ms"
-    )]
+    #[error("the load of {duration_ms} ms is too short: it must last longer than its warm-up of {warm_up_ms} ms")]
     TooShort { duration_ms: u64, warm_up_ms: u64 },
     #[error(
         "processes_per_node = {stated} is too few: {rate} operations per second over {nodes} nodes with a client timeout of {timeout_ms} ms need at least {needed} on each, or one paused node starves the others"
     )]
-    TooFewProcesses {
-        stated: u32,
-        needed: u32,
-        rate: f64,
-        nodes: usize,
-        timeout_ms: u64,
-    },
+    TooFewProcesses { stated: u32, needed: u32, rate: f64, nodes: usize, timeout_ms: u64 },
     #[error("{fault}: it heals itself, so it takes no `for`")]
     NeedsNoFor { fault: String },
     #[error("{fault}: `for` is missing; say how long it lasts, at least {FAULT_MIN_MS} ms")]
@@ -58,20 +48,10 @@ pub enum PlanError {
         "{fault}: it comes too early; {STEADY_MIN_MS} ms and {STEADY_MIN_OPS} operations of steady state after the warm-up end at {steady_by_ms} ms, so start it then or later, or raise the rate"
     )]
     TooEarly { fault: String, steady_by_ms: u64 },
-    #[error(
-        "{fault}: it is not healed within the load of {duration_ms} ms; it needs a load of at least {needed_ms} ms"
-    )]
-    TooLate {
-        fault: String,
-        duration_ms: u64,
-        needed_ms: u64,
-    },
+    #[error("{fault}: it is not healed within the load of {duration_ms} ms; it needs a load of at least {needed_ms} ms")]
+    TooLate { fault: String, duration_ms: u64, needed_ms: u64 },
     #[error("{fault}: {service} is still held by {other}; faults on one service must not overlap")]
-    Overlap {
-        fault: String,
-        other: String,
-        service: String,
-    },
+    Overlap { fault: String, other: String, service: String },
     #[error("{fault}: {source}")]
     Target {
         fault: String,
@@ -81,12 +61,7 @@ pub enum PlanError {
 }
 
 /// Resolves and validates a scenario. `roster` holds the service names of the nodes.
-pub fn resolve(
-    scenario: &Scenario,
-    seed: u64,
-    overrides: &Overrides,
-    roster: &[String],
-) -> Result<Plan, PlanError> {
+pub fn resolve(scenario: &Scenario, seed: u64, overrides: &Overrides, roster: &[String]) -> Result<Plan, PlanError> {
     if roster.is_empty() {
         return Err(PlanError::NoNodes);
     }
@@ -96,11 +71,8 @@ pub fn resolve(
     for (number, spec) in specs.iter().enumerate() {
         check_time(number, spec, &load)?;
     }
-    let services =
-        targets::resolve(&specs, seed, roster).map_err(|(number, source)| PlanError::Target {
-            fault: describe(number, specs[number]),
-            source,
-        })?;
+    let services = targets::resolve(&specs, seed, roster)
+        .map_err(|(number, source)| PlanError::Target { fault: describe(number, specs[number]), source })?;
     let faults: Vec<Fault> = specs
         .iter()
         .zip(services)
@@ -131,11 +103,7 @@ pub fn resolve(
     })
 }
 
-fn resolve_load(
-    scenario: &Scenario,
-    overrides: &Overrides,
-    nodes: usize,
-) -> Result<Load, PlanError> {
+fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Result<Load, PlanError> {
     let spec = &scenario.load;
     let rate = overrides.rate.unwrap_or(spec.rate);
     if !(rate > 0.0 && rate <= 100_000.0) {
@@ -144,21 +112,12 @@ fn resolve_load(
     let duration_ms = millis(overrides.duration.unwrap_or(spec.duration));
     let warm_up_ms = millis(spec.warm_up);
     if duration_ms <= warm_up_ms {
-        return Err(PlanError::TooShort {
-            duration_ms,
-            warm_up_ms,
-        });
+        return Err(PlanError::TooShort { duration_ms, warm_up_ms });
     }
     let client_timeout_ms = millis(spec.client_timeout);
     let needed = processes_needed(rate, nodes, client_timeout_ms);
     if let Some(stated) = spec.processes_per_node.filter(|stated| *stated < needed) {
-        return Err(PlanError::TooFewProcesses {
-            stated,
-            needed,
-            rate,
-            nodes,
-            timeout_ms: client_timeout_ms,
-        });
+        return Err(PlanError::TooFewProcesses { stated, needed, rate, nodes, timeout_ms: client_timeout_ms });
     }
     Ok(Load {
         profile: spec.profile,
@@ -176,9 +135,7 @@ fn processes_needed(rate: f64, nodes: usize, client_timeout_ms: u64) -> u32 {
     let needed = PROCESS_HEADROOM * rate / nodes as f64 * client_timeout_ms as f64 / 1_000.0;
     // Nine digits are kept, so that 240.00000000000003 does not ask for 241.
     let rounded = (needed * 1e9).round() / 1e9;
-    u32::try_from(whole(rounded.ceil()))
-        .unwrap_or(u32::MAX)
-        .max(1)
+    u32::try_from(whole(rounded.ceil())).unwrap_or(u32::MAX).max(1)
 }
 
 pub(super) fn steady_by_ms(rate: f64, warm_up_ms: u64) -> u64 {
@@ -197,18 +154,11 @@ fn check_time(number: usize, spec: &FaultSpec, load: &Load) -> Result<(), PlanEr
     };
     let steady_by_ms = steady_by_ms(load.rate, load.warm_up_ms);
     if at_ms < steady_by_ms {
-        return Err(PlanError::TooEarly {
-            fault: fault(),
-            steady_by_ms,
-        });
+        return Err(PlanError::TooEarly { fault: fault(), steady_by_ms });
     }
     let needed_ms = at_ms + held_ms;
     if needed_ms > load.duration_ms || at_ms >= load.duration_ms {
-        return Err(PlanError::TooLate {
-            fault: fault(),
-            duration_ms: load.duration_ms,
-            needed_ms: needed_ms.max(at_ms + 1),
-        });
+        return Err(PlanError::TooLate { fault: fault(), duration_ms: load.duration_ms, needed_ms: needed_ms.max(at_ms + 1) });
     }
     Ok(())
 }
@@ -216,11 +166,7 @@ fn check_time(number: usize, spec: &FaultSpec, load: &Load) -> Result<(), PlanEr
 fn refuse_overlaps(specs: &[&FaultSpec], faults: &[Fault]) -> Result<(), PlanError> {
     for (later, fault) in faults.iter().enumerate() {
         for (earlier, other) in faults.iter().enumerate().take(later) {
-            let Some(service) = other
-                .services
-                .iter()
-                .find(|service| fault.services.contains(service))
-            else {
+            let Some(service) = other.services.iter().find(|service| fault.services.contains(service)) else {
                 continue;
             };
             if fault.at_ms < targets::held_until_ms(specs[earlier]) {
@@ -237,17 +183,8 @@ fn refuse_overlaps(specs: &[&FaultSpec], faults: &[Fault]) -> Result<(), PlanErr
 
 /// e.g. `fault 2 (kill node-b at 20000 ms for 8000 ms)`.
 fn describe(number: usize, spec: &FaultSpec) -> String {
-    let held = spec
-        .hold
-        .map(|hold| format!(" for {} ms", millis(hold)))
-        .unwrap_or_default();
-    format!(
-        "fault {} ({} {} at {} ms{held})",
-        number + 1,
-        FaultKind::word(spec.kind),
-        spec.target,
-        millis(spec.at)
-    )
+    let held = spec.hold.map(|hold| format!(" for {} ms", millis(hold))).unwrap_or_default();
+    format!("fault {} ({} {} at {} ms{held})", number + 1, FaultKind::word(spec.kind), spec.target, millis(spec.at))
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -82,27 +82,13 @@ impl Slots {
             self.placed += 1;
             return (OpKind::Place, self.placed - 1);
         }
-        let reach = if self.keys.below(2) == 0 {
-            self.placed.min(3)
-        } else {
-            self.placed
-        };
+        let reach = if self.keys.below(2) == 0 { self.placed.min(3) } else { self.placed };
         let order = self.placed - 1 - self.keys.below(reach);
-        (
-            if draw < self.repeat {
-                OpKind::Replay
-            } else {
-                OpKind::Conflict
-            },
-            order,
-        )
+        (if draw < self.repeat { OpKind::Replay } else { OpKind::Conflict }, order)
     }
 
     fn customer(&self, order: u64) -> String {
-        format!(
-            "customer-{}",
-            1 + mix(self.customer_seed ^ mix(order)) % self.customers
-        )
+        format!("customer-{}", 1 + mix(self.customer_seed ^ mix(order)) % self.customers)
     }
 }
 
@@ -141,9 +127,7 @@ const LARGE: (u64, u64) = (100_000_000, 99_900_000_000);
 #[must_use]
 pub fn amount_minor(seed: u64, order: u64, kind: OpKind) -> u64 {
     let other_content = matches!(kind, OpKind::Conflict);
-    if let Some(awkward) = usize::try_from(order)
-        .ok()
-        .and_then(|order| AWKWARD.get(order))
+    if let Some(awkward) = usize::try_from(order).ok().and_then(|order| AWKWARD.get(order))
         && !other_content
     {
         return *awkward;
@@ -152,8 +136,7 @@ pub fn amount_minor(seed: u64, order: u64, kind: OpKind) -> u64 {
     let index = half * 2 + u64::from(other_content);
     let (base, count) = if is_large { LARGE } else { SMALL };
     // Odd and no multiple of 5 or 37: coprime to both counts, so that the index is only permuted.
-    let scattered =
-        (u128::from(index) * 7_919_871_409 + u128::from(mix(seed) % count)) % u128::from(count);
+    let scattered = (u128::from(index) * 7_919_871_409 + u128::from(mix(seed) % count)) % u128::from(count);
     base + u64::try_from(scattered).unwrap_or(0)
 }
 

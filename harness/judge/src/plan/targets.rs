@@ -10,14 +10,8 @@ use crate::seed::Stream;
 /// A target that this cluster does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    #[error(
-        "unknown target `{target}`, expected one, minority, majority, all, node-a to node-{last}, or a service: {services}"
-    )]
-    Unknown {
-        target: String,
-        last: char,
-        services: String,
-    },
+    #[error("unknown target `{target}`, expected one, minority, majority, all, node-a to node-{last}, or a service: {services}")]
+    Unknown { target: String, last: char, services: String },
     #[error("a cluster of {nodes} nodes has no minority to hit; at least 3 are needed")]
     NoMinority { nodes: usize },
 }
@@ -31,11 +25,7 @@ enum Target {
 /// The services of each fault, in the order of `specs`; on error the index of the fault too.
 ///
 /// Fixed targets are settled first, so that a pick can avoid what they hold, be they earlier or later.
-pub(super) fn resolve(
-    specs: &[&FaultSpec],
-    seed: u64,
-    roster: &[String],
-) -> Result<Vec<Vec<String>>, (usize, TargetError)> {
+pub(super) fn resolve(specs: &[&FaultSpec], seed: u64, roster: &[String]) -> Result<Vec<Vec<String>>, (usize, TargetError)> {
     let lettered = lettered(seed, roster);
     let mut stream = Stream::new(seed, "targets");
     let mut settled: Vec<Option<Vec<String>>> = vec![None; specs.len()];
@@ -87,19 +77,11 @@ fn read(target: &str, roster: &[String], lettered: &[String]) -> Result<Target, 
     let last = u8::try_from(nodes.clamp(1, 26) - 1).unwrap_or(25);
     let mut services: Vec<&str> = roster.iter().map(String::as_str).collect();
     services.extend(SERVICES);
-    Err(TargetError::Unknown {
-        target: target.to_owned(),
-        last: char::from(b'a' + last),
-        services: services.join(", "),
-    })
+    Err(TargetError::Unknown { target: target.to_owned(), last: char::from(b'a' + last), services: services.join(", ") })
 }
 
 /// What the faults that overlap in time with fault `number` hold, as far as they are settled.
-fn held_beside(
-    number: usize,
-    specs: &[&FaultSpec],
-    settled: &[Option<Vec<String>>],
-) -> BTreeSet<String> {
+fn held_beside(number: usize, specs: &[&FaultSpec], settled: &[Option<Vec<String>>]) -> BTreeSet<String> {
     let (from, until) = (millis(specs[number].at), held_until_ms(specs[number]));
     specs
         .iter()

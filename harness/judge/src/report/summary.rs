@@ -28,17 +28,9 @@ pub fn summary(report: &Report, width: usize, color: bool) -> String {
 
 fn head(page: &mut Page, report: &Report) {
     let word = report.verdict.to_string().to_uppercase();
-    page.toned(
-        &word,
-        tone(report.verdict),
-        &format!("  {}, seed {}", report.scenario, report.seed),
-    );
+    page.toned(&word, tone(report.verdict), &format!("  {}, seed {}", report.scenario, report.seed));
     page.wrapped("", &report.reason);
-    if report
-        .expectations
-        .iter()
-        .any(|expectation| expectation.met == Some(false))
-    {
+    if report.expectations.iter().any(|expectation| expectation.met == Some(false)) {
         page.wrapped("", "an expectation of the scenario was missed");
     }
     page.blank();
@@ -61,11 +53,7 @@ fn counts(page: &mut Page, report: &Report) {
             count(orders.indeterminate)
         ),
     );
-    let unjudged = if orders.unjudged > 0 {
-        format!(", {} not judged", count(orders.unjudged))
-    } else {
-        String::new()
-    };
+    let unjudged = if orders.unjudged > 0 { format!(", {} not judged", count(orders.unjudged)) } else { String::new() };
     page.labelled(
         "",
         &format!(
@@ -100,18 +88,10 @@ fn counts(page: &mut Page, report: &Report) {
     );
     page.labelled(
         "available",
-        &format!(
-            "{} to nodes that no fault held, {} to all",
-            share(report.availability),
-            share(report.availability_all)
-        ),
+        &format!("{} to nodes that no fault held, {} to all", share(report.availability), share(report.availability_all)),
     );
     let outbox = &report.outbox;
-    let cut = if outbox.drain_censored > 0 {
-        format!(" ({} drains cut short)", outbox.drain_censored)
-    } else {
-        String::new()
-    };
+    let cut = if outbox.drain_censored > 0 { format!(" ({} drains cut short)", outbox.drain_censored) } else { String::new() };
     page.labelled(
         "outbox",
         &format!(
@@ -121,35 +101,18 @@ fn counts(page: &mut Page, report: &Report) {
             seconds(outbox.drain_ms)
         ),
     );
-    let exercised: Vec<String> = report
-        .exercised
-        .iter()
-        .map(|(name, value)| format!("{name} {}", count(*value)))
-        .collect();
+    let exercised: Vec<String> = report.exercised.iter().map(|(name, value)| format!("{name} {}", count(*value))).collect();
     page.labelled("exercised", &exercised.join(", "));
 }
 
 fn latencies(page: &mut Page, report: &Report) {
-    let mut table = Table::new(&[
-        "ms from intended start",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "max",
-        "count",
-        "open",
-    ]);
+    let mut table = Table::new(&["ms from intended start", "p50", "p90", "p99", "p99.9", "max", "count", "open"]);
     let propagation = &report.propagation_ms;
     row(&mut table, "propagation", &propagation.from_start.overall);
     for (node, distribution) in &propagation.from_start.per_node {
         row(&mut table, &format!("  {node}"), distribution);
     }
-    row(
-        &mut table,
-        "  from the answer",
-        &propagation.from_ack.overall,
-    );
+    row(&mut table, "  from the answer", &propagation.from_ack.overall);
     row(&mut table, "  to the last node", &propagation.everywhere);
     row(&mut table, "  outside faults", &propagation.outside_faults);
     let request = &report.request_ms;
@@ -161,22 +124,13 @@ fn latencies(page: &mut Page, report: &Report) {
     table.print(page);
     let mut notes = Vec::new();
     if propagation.feed_cut > 0 {
-        notes.push(format!(
-            "{} sights while a feed was cut are dated by the node's clock",
-            count(propagation.feed_cut)
-        ));
+        notes.push(format!("{} sights while a feed was cut are dated by the node's clock", count(propagation.feed_cut)));
     }
     if propagation.unplaced > 0 {
-        notes.push(format!(
-            "{} of them could not be dated",
-            count(propagation.unplaced)
-        ));
+        notes.push(format!("{} of them could not be dated", count(propagation.unplaced)));
     }
     if request.unreached > 0 {
-        notes.push(format!(
-            "{} operations never reached a node",
-            count(request.unreached)
-        ));
+        notes.push(format!("{} operations never reached a node", count(request.unreached)));
     }
     if !notes.is_empty() {
         page.wrapped("", &notes.join("; "));
@@ -200,9 +154,7 @@ fn faults(page: &mut Page, report: &Report) {
     if report.faults.is_empty() {
         return;
     }
-    let mut table = Table::new(&[
-        "fault", "at", "healed", "effect", "heal", "recovery", "drained",
-    ]);
+    let mut table = Table::new(&["fault", "at", "healed", "effect", "heal", "recovery", "drained"]);
     for fault in &report.faults {
         table.row(&[
             format!("{} {}", fault.kind.word(), fault.services.join("+")),
@@ -242,17 +194,8 @@ fn expectations(page: &mut Page, report: &Report) {
             Some(false) => ("MISSED", tone(Verdict::Invalid)),
             None => ("open", tone(Verdict::Unknown)),
         };
-        let measured = expectation
-            .measured
-            .map_or("not measured".to_owned(), |value| {
-                format!("measured {}", figure(value))
-            });
-        let text = format!(
-            "{}: expected {}, {measured} ({})",
-            expectation.name,
-            figure(expectation.expected),
-            expectation.note
-        );
+        let measured = expectation.measured.map_or("not measured".to_owned(), |value| format!("measured {}", figure(value)));
+        let text = format!("{}: expected {}, {measured} ({})", expectation.name, figure(expectation.expected), expectation.note);
         page.marked(word, tone, "", &text);
     }
     if !report.expectations.is_empty() {
@@ -261,11 +204,7 @@ fn expectations(page: &mut Page, report: &Report) {
 }
 
 fn figure(value: f64) -> String {
-    if value.fract() == 0.0 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.4}").trim_end_matches('0').to_owned()
-    }
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}").trim_end_matches('0').to_owned() }
 }
 
 fn checkers(page: &mut Page, report: &Report) {
@@ -284,40 +223,24 @@ fn checkers(page: &mut Page, report: &Report) {
 
 fn evidence(page: &mut Page, finding: &Finding) {
     if finding.orders.is_empty() {
-        finding
-            .evidence
-            .iter()
-            .take(SHOWN)
-            .for_each(|line| page.wrapped("          ", line));
+        finding.evidence.iter().take(SHOWN).for_each(|line| page.wrapped("          ", line));
         return;
     }
     for (at, order) in finding.orders.iter().enumerate().take(SHOWN) {
         // Evidence stands in the order of the findings' orders.
-        let found = finding
-            .evidence
-            .get(at)
-            .map_or(order.order_id.as_str(), String::as_str);
+        let found = finding.evidence.get(at).map_or(order.order_id.as_str(), String::as_str);
         page.wrapped("          ", found);
         life(page, order);
     }
     if finding.count > SHOWN as u64 {
-        page.wrapped(
-            "          ",
-            &format!(
-                "and {} more; report.json names them",
-                count(finding.count - SHOWN as u64)
-            ),
-        );
+        page.wrapped("          ", &format!("and {} more; report.json names them", count(finding.count - SHOWN as u64)));
     }
 }
 
 fn life(page: &mut Page, order: &OrderLife) {
     page.wrapped("            ", &format!("reached: {}", order.reached));
     if !order.faults.is_empty() {
-        page.wrapped(
-            "            ",
-            &format!("under: {}", order.faults.join(", ")),
-        );
+        page.wrapped("            ", &format!("under: {}", order.faults.join(", ")));
     }
 }
 

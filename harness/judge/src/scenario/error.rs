@@ -25,18 +25,8 @@ impl ScenarioError {
         let before = text.get(..offset).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = before.matches('\n').count() + 1;
-        let column = text
-            .get(line_start..offset)
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
-        let shown = text
-            .get(line_start..)
-            .unwrap_or_default()
-            .lines()
-            .next()
-            .unwrap_or_default();
+        let column = text.get(line_start..offset).unwrap_or_default().chars().count() + 1;
+        let shown = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
         let width = span.map_or(1, |span| marked(text, offset, span.end));
         let gutter = line.to_string();
         let excerpt = format!(
@@ -45,51 +35,25 @@ impl ScenarioError {
             indent = " ".repeat(column - 1),
             carets = "^".repeat(width),
         );
-        Self {
-            file: path(name),
-            line,
-            column,
-            message: one_line(message),
-            excerpt,
-        }
+        Self { file: path(name), line, column, message: one_line(message), excerpt }
     }
 }
 
 /// How many characters of the line to mark, at least one and none beyond its end.
 fn marked(text: &str, start: usize, end: usize) -> usize {
-    let rest = text
-        .get(start..)
-        .unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default();
+    let rest = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
     let span = end.saturating_sub(start).min(rest.len());
-    rest.char_indices()
-        .take_while(|(at, _)| *at < span)
-        .count()
-        .max(1)
+    rest.char_indices().take_while(|(at, _)| *at < span).count().max(1)
 }
 
 /// The parser's own messages may go over several lines; ours are one.
 fn one_line(message: &str) -> String {
-    message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(", ")
+    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 fn path(name: &str) -> String {
-    let is_path = name.contains('/')
-        || std::path::Path::new(name)
-            .extension()
-            .is_some_and(|ext| ext == "toml");
-    if is_path {
-        name.to_owned()
-    } else {
-        format!("scenarios/{name}.toml")
-    }
+    let is_path = name.contains('/') || std::path::Path::new(name).extension().is_some_and(|ext| ext == "toml");
+    if is_path { name.to_owned() } else { format!("scenarios/{name}.toml") }
 }
 
 /// The scenario's own name: `default` for `scenarios/default.toml`.

@@ -19,10 +19,7 @@ pub(super) fn default_client_timeout() -> Duration {
 }
 
 pub(super) fn default_keys() -> Keys {
-    Keys {
-        repeat: 0.0,
-        conflict: 0.0,
-    }
+    Keys { repeat: 0.0, conflict: 0.0 }
 }
 
 pub(super) fn default_customers() -> u32 {
@@ -33,9 +30,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     deserializer.deserialize_str(DurationVisitor)
 }
 
-pub(super) fn some_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
 }
 
@@ -76,19 +71,12 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     const EXPECTED: &str = "a rate in operations per second, above 0 and at most 100000";
     let rate = f64::deserialize(deserializer)?;
-    if rate > 0.0 && rate <= 100_000.0 {
-        Ok(rate)
-    } else {
-        Err(D::Error::invalid_value(Unexpected::Float(rate), &EXPECTED))
-    }
+    if rate > 0.0 && rate <= 100_000.0 { Ok(rate) } else { Err(D::Error::invalid_value(Unexpected::Float(rate), &EXPECTED)) }
 }
 
 pub(super) fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
-        0 => Err(D::Error::invalid_value(
-            Unexpected::Unsigned(0),
-            &"at least 1 customer",
-        )),
+        0 => Err(D::Error::invalid_value(Unexpected::Unsigned(0), &"at least 1 customer")),
         some => Ok(some),
     }
 }
@@ -97,16 +85,11 @@ fn share<E: Error>(value: f64) -> Result<f64, E> {
     if (0.0..=1.0).contains(&value) {
         Ok(value)
     } else {
-        Err(E::invalid_value(
-            Unexpected::Float(value),
-            &"a share between 0 and 1",
-        ))
+        Err(E::invalid_value(Unexpected::Float(value), &"a share between 0 and 1"))
     }
 }
 
-pub(super) fn some_share<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<f64>, D::Error> {
+pub(super) fn some_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     share(f64::deserialize(deserializer)?).map(Some)
 }
 
@@ -136,10 +119,7 @@ impl<'de> Visitor<'de> for KeysVisitor {
         match text {
             "unique" => Ok(default_keys()),
             // Every operation after the first comes back to the only order there is.
-            "hot" => Ok(Keys {
-                repeat: 1.0,
-                conflict: 0.0,
-            }),
+            "hot" => Ok(Keys { repeat: 1.0, conflict: 0.0 }),
             _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }

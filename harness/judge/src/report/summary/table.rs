@@ -8,9 +8,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(head: &[&str]) -> Self {
-        Self {
-            rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()],
-        }
+        Self { rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()] }
     }
 
     pub(super) fn row(&mut self, cells: &[String]) {
@@ -26,21 +24,15 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(width_of).collect();
         let figures: usize = widths.iter().skip(1).map(|width| width + 2).sum();
-        let first = widths
-            .first()
-            .copied()
-            .unwrap_or(0)
-            .min(page.width().saturating_sub(figures));
+        let first = widths.first().copied().unwrap_or(0).min(page.width().saturating_sub(figures));
         for row in &self.rows {
             let cells = row.iter().zip(&widths).enumerate();
             let line: String = cells
-                .map(|(column, (cell, width))| {
-                    if column == 0 {
-                        pad(clip(cell, first), first)
-                    } else {
-                        format!("  {cell:>width$}")
-                    }
-                })
+                .map(
+                    |(column, (cell, width))| {
+                        if column == 0 { pad(clip(cell, first), first) } else { format!("  {cell:>width$}") }
+                    },
+                )
                 .collect();
             page.line(&line);
         }

@@ -29,11 +29,7 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(width: usize, color: bool) -> Self {
-        Self {
-            width,
-            color,
-            text: String::new(),
-        }
+        Self { width, color, text: String::new() }
     }
 
     pub(super) fn finish(self) -> String {
@@ -147,9 +143,7 @@ pub(super) fn pad(text: &str, width: usize) -> String {
 
 /// At most `width` characters of a line.
 pub(super) fn clip(line: &str, width: usize) -> &str {
-    line.char_indices()
-        .nth(width)
-        .map_or(line, |(at, _)| &line[..at])
+    line.char_indices().nth(width).map_or(line, |(at, _)| &line[..at])
 }
 
 /// `12,345`.

@@ -1,0 +1,167 @@
+//! The checkers that ask whether a run can be trusted, each with a run that can and one that cannot.
+
+use crate::history::{Entry, FaultStep, OpKind, Outcome, Row, RowState, Step, reads};
+use crate::plan::{Fault, FaultKind};
+use crate::testing::{LOAD_START_US, NODES, Story, answer, id, intended_us, message};
+use crate::verdict::Verdict;
+
+#[test]
+fn good_run_is_valid_in_every_aspect() {
+    let report = Story::good(60).report();
+    let bad: Vec<_> = report.checkers.iter().filter(|finding| finding.verdict != Verdict::Valid).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::Valid, 0));
+    assert_eq!((report.orders.attempted, report.orders.acknowledged), (60, 60));
+}
+
+#[test]
+fn stranded_is_invalid_only_where_everything_was_healthy() {
+    let mut story = Story::good(20);
+    let row =
+        Row { message_id: message(3), state: RowState::Pending, order_id: Some(id(3)), attempts: Some(9), last_error: None };
+    story.entries.push(Entry::Row(row));
+    let quiescence = story.quiescence.as_mut().expect("it has one");
+    (quiescence.reached, quiescence.healthy) = (false, true);
+    assert_eq!(story.finding("stranded").verdict, Verdict::Invalid);
+    story.quiescence.as_mut().expect("it has one").healthy = false;
+    assert_eq!(story.finding("stranded").verdict, Verdict::Unknown);
+    story.quiescence = None;
+    assert_eq!(story.finding("stranded").verdict, Verdict::Unknown);
+}
+
+#[test]
+fn stray_rows_and_parked_messages_are_reported_and_cost_nothing_by_themselves() {
+    let mut story = Story::good(20);
+    for state in [RowState::Unindexed, RowState::IndexOnly, RowState::Dead, RowState::Pending] {
+        let order_id = (state != RowState::IndexOnly).then(|| id(3));
+        story.entries.push(Entry::Row(Row { message_id: message(3), state, order_id, attempts: None, last_error: None }));
+    }
+    story.entries.push(Entry::Parked { node: NODES[0].to_owned(), count: 2 });
+    let finding = story.finding("stray");
+    assert_eq!((finding.verdict, finding.count, finding.evidence.len()), (Verdict::Valid, 6, 5));
+}
+
+#[test]
+fn too_little_exercise_is_unknown() {
+    let mut story = Story::good(20);
+    story.plan.exercise.insert("replays".to_owned(), 1);
+    assert_eq!(story.finding("exercised").verdict, Verdict::Unknown);
+    story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(answer(4)));
+    assert_eq!(story.finding("exercised").verdict, Verdict::Valid);
+    story.plan.exercise.insert("takeovers".to_owned(), 1);
+    assert_eq!(story.finding("exercised").verdict, Verdict::Unknown, "a counter that nobody read proves nothing");
+}
+
+fn with_fault(steps: &[Step]) -> Story {
+    let mut story = Story::good(60);
+    let services = vec![NODES[2].to_owned()];
+    story.plan.faults.push(Fault { kind: FaultKind::Kill, target: "one".to_owned(), services, at_ms: 100, for_ms: 100 });
+    for (number, step) in (0..).zip(steps) {
+        let t_us = LOAD_START_US + 100_000 + number * 20_000;
+        let target = NODES[2].to_owned();
+        story.entries.push(Entry::Fault(FaultStep { t_us, fault: 0, target, step: *step, detail: "seen".to_owned() }));
+    }
+    story
+}
+
+#[test]
+fn fault_counts_only_when_its_effect_and_its_heal_are_proven() {
+    use Step::{EffectVerified, Heal, HealVerified, Healed, Ineffective, Inject, Injected, Unhealed};
+    let proven = [Inject, Injected, EffectVerified, Heal, Healed, HealVerified];
+    assert_eq!(with_fault(&proven).finding("faults").verdict, Verdict::Valid);
+    let doubtful: [&[Step]; 5] = [
+        &[],
+        &[Inject, Injected, Heal, Healed, HealVerified],
+        &[Inject, Injected, Ineffective, Heal, Healed, HealVerified],
+        &[Inject, Injected, EffectVerified, Heal, Healed],
+        &[Inject, Injected, EffectVerified, Heal, Unhealed],
+    ];
+    for steps in doubtful {
+        let report = with_fault(steps).report();
+        assert_eq!(report.verdict, Verdict::Unknown, "{steps:?}");
+        assert_eq!(report.exit_code(), 3);
+    }
+}
+
+#[test]
+fn starved_generator_is_unknown() {
+    let mut story = Story::good(60);
+    story.plan.load.duration_ms += 100;
+    let finding = story.finding("generator");
+    assert_eq!(finding.verdict, Verdict::Unknown, "ten operations of the schedule are missing");
+    let mut story = Story::good(60);
+    for entry in &mut story.entries {
+        if let Entry::Invoke(invoke) = entry
+            && invoke.op == 7
+        {
+            invoke.t_us += 150_000;
+        }
+    }
+    assert!(story.finding("generator").summary.contains("the generator, not the cluster, was the limit"));
+}
+
+#[test]
+fn unstarted_slots_are_counted_against_the_generator() {
+    let mut story = Story::good(60);
+    story.remove(|entry| match entry {
+        Entry::Invoke(invoke) => invoke.op == 7,
+        Entry::Complete(end) => end.op == 7,
+        _ => false,
+    });
+    story.never_published(7);
+    story.no_record(7);
+    story.entries.push(Entry::Unstarted { t_us: intended_us(60), intended_us: intended_us(7), node: NODES[1].to_owned() });
+    let report = story.report();
+    assert_eq!((report.load.offered, report.load.started, report.load.unstarted), (60, 59, 1));
+    assert_eq!(story.finding("generator").verdict, Verdict::Unknown);
+}
+
+#[test]
+fn partial_run_is_never_valid() {
+    let spoil: [fn(&mut Story); 5] = [
+        |story| story.ends = false,
+        |story| story.entries.push(Entry::Interrupted { t_us: intended_us(5) }),
+        |story| story.entries.push(Entry::Trouble { t_us: intended_us(5), what: "disk full".to_owned() }),
+        |story| drop(story.failed_reads.insert(reads::STREAM.to_owned(), "timeout".to_owned())),
+        |story| story.remove(|entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[1])),
+    ];
+    for spoil in spoil {
+        let mut story = Story::good(20);
+        spoil(&mut story);
+        assert_eq!(story.report().verdict, Verdict::Unknown);
+    }
+}
+
+#[test]
+fn run_in_which_nothing_was_acknowledged_proves_nothing() {
+    let mut story = Story::good(5);
+    for order in 0..5 {
+        story.refuse(order, 503);
+        story.never_published(order);
+        story.no_record(order);
+    }
+    assert_eq!(story.report().verdict, Verdict::Unknown);
+}
+
+#[test]
+fn missed_expectation_fails_a_valid_run_and_an_unmeasured_one_makes_it_unknown() {
+    let mut missed = Story::good(400);
+    missed.plan.expect.propagation_p99_ms = Some(5.0);
+    let report = missed.report();
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::Valid, 1), "{}", report.reason);
+    missed.plan.expect.propagation_p99_ms = Some(50.0);
+    assert_eq!(missed.report().exit_code(), 0);
+    let mut unmeasured = Story::good(20);
+    unmeasured.plan.expect.propagation_p99_ms = Some(50.0);
+    let report = unmeasured.report();
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::Unknown, 3), "sixty sights have no p99");
+}
+
+#[test]
+fn broken_promise_outweighs_whatever_else_is_unknown() {
+    let mut story = Story::good(20);
+    story.projection_mut(2, 6).applied = 2;
+    story.ends = false;
+    let report = story.report();
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::Invalid, 1));
+}
