@@ -40,6 +40,8 @@ pub enum ImagesError {
     Write { path: PathBuf, error: io::Error },
     #[error("the node does not compile: {0}")]
     Compile(ToolError),
+    #[error("the node's sources changed each time they were compiled; leave them alone for a minute, then try again")]
+    Moving,
     #[error("cannot ask the compiler for its version: {0}; install Rust from your distribution or with rustup")]
     Compiler(ToolError),
     #[error(
@@ -86,8 +88,10 @@ async fn services(engine: &Engine, root: &Path, progress: Progress<'_>) -> Resul
     let debian = debian::Tags::of_recipe();
     if !debian.are_here(engine).await? {
         // Both at once: one registry serves both, or neither.
-        let (nats_pull, redis_pull) =
-            tokio::join!(fetched(engine, nats.as_deref(), OFFICIAL_NATS, progress), fetched(engine, redis.as_deref(), OFFICIAL_REDIS, progress));
+        let (nats_pull, redis_pull) = tokio::join!(
+            fetched(engine, nats.as_deref(), OFFICIAL_NATS, progress),
+            fetched(engine, redis.as_deref(), OFFICIAL_REDIS, progress)
+        );
         match (nats_pull, redis_pull) {
             (Ok(nats), Ok(redis)) => return Ok((nats, redis)),
             (Err(registry), _) | (_, Err(registry)) => debian.build(engine, root, &registry, progress).await?,
@@ -134,10 +138,11 @@ async fn found(
     };
     if !engine.image_exists(&image).await? {
         progress(&format!("fetching {image}"));
-        engine
-            .pull(&image, REGISTRY_ANSWERS)
-            .await
-            .map_err(|error| ImagesError::Chosen { image: image.clone(), variable, error })?;
+        engine.pull(&image, REGISTRY_ANSWERS).await.map_err(|error| ImagesError::Chosen {
+            image: image.clone(),
+            variable,
+            error,
+        })?;
     }
     Ok(Some(image))
 }

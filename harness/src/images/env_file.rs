@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn lines_of_the_user_stay_where_they_are() {
-        let before = "# mine\nCATGA_NODE_1_PORT=9081\nCATGA_NODE_IMAGE=catga/node:old\nCOMPOSE_PROJECT_NAME=shop\nCATGA_NODE_IMAGE=twice";
+        let before =
+            "# mine\nCATGA_NODE_1_PORT=9081\nCATGA_NODE_IMAGE=catga/node:old\nCOMPOSE_PROJECT_NAME=shop\nCATGA_NODE_IMAGE=twice";
         let expected = "# mine\nCATGA_NODE_1_PORT=9081\nCATGA_NODE_IMAGE=catga/node:new\nCOMPOSE_PROJECT_NAME=shop\nCATGA_NATS_IMAGE=nats:x\nCATGA_REDIS_IMAGE=redis:x\n";
         assert_eq!(merged(Some(before), &images()), expected);
     }

@@ -14,12 +14,14 @@ use crate::tool;
 const LAYOUT: &str = "1";
 /// Cold, on two cores, a release build takes 65 s.
 const COMPILE: Duration = Duration::from_secs(1200);
+/// How often sources that change under the compiler are compiled again.
+const ATTEMPTS: usize = 3;
 /// Nobody's id on a usual host.
 const USER: u64 = 10001;
 /// What the guide's troubleshooting types into the shell.
 const APPLETS: [&str; 30] = [
-    "sh", "ash", "cat", "clear", "cut", "date", "df", "du", "env", "find", "free", "grep", "head", "hostname", "id", "kill", "less",
-    "ls", "nc", "netstat", "nslookup", "ping", "ps", "pwd", "sleep", "tail", "top", "uname", "wc", "wget",
+    "sh", "ash", "cat", "clear", "cut", "date", "df", "du", "env", "find", "free", "grep", "head", "hostname", "id", "kill",
+    "less", "ls", "nc", "netstat", "nslookup", "ping", "ps", "pwd", "sleep", "tail", "top", "uname", "wc", "wget",
 ];
 
 /// The image is there, or its binary is.
@@ -49,21 +51,37 @@ pub(super) async fn prepare(engine: &Engine, root: &Path, progress: Progress<'_>
             Err(error) => Err(ImagesError::Chosen { image, variable: "CATGA_NODE_IMAGE", error }),
         };
     }
-    let mut version = Command::new(from_env("RUSTC", "rustc"));
-    version.arg("-vV").current_dir(root);
-    let compiler = tool::run(&mut version, Duration::from_secs(60)).await.map_err(ImagesError::Compiler)?;
+    let compiler = compiler_version(root).await?;
+    for _ in 0..ATTEMPTS {
+        let tag = tag(root, &compiler, plant)?;
+        if engine.image_exists(&tag).await? {
+            return Ok(Prepared::Ready(tag));
+        }
+        progress("compiling the node for its image (a minute or two the first time)");
+        let binary = compile(engine, root, plant).await?;
+        // What was saved while the compiler read would otherwise hide under the tag of what was there before.
+        if self::tag(root, &compiler, plant)? == tag {
+            return Ok(Prepared::Compiled(Compiled { tag, binary }));
+        }
+        progress("the node's sources changed meanwhile: once more");
+    }
+    Err(ImagesError::Moving)
+}
+
+/// Named after everything that the image is made of.
+fn tag(root: &Path, compiler: &str, plant: bool) -> Result<String, ImagesError> {
     let hash = fingerprint::of_node_sources(root)?
         .add("compiler", compiler.as_bytes())
         .add("layout", LAYOUT.as_bytes())
         .add("planted", &[u8::from(plant)])
         .short();
-    let tag = if plant { format!("catga/node:planted-{hash}") } else { format!("catga/node:{hash}") };
-    if engine.image_exists(&tag).await? {
-        return Ok(Prepared::Ready(tag));
-    }
-    progress("compiling the node for its image (a minute or two the first time)");
-    let binary = compile(engine, root, plant).await?;
-    Ok(Prepared::Compiled(Compiled { tag, binary }))
+    Ok(if plant { format!("catga/node:planted-{hash}") } else { format!("catga/node:{hash}") })
+}
+
+async fn compiler_version(root: &Path) -> Result<String, ImagesError> {
+    let mut rustc = Command::new(from_env("RUSTC", "rustc"));
+    rustc.arg("-vV").current_dir(root);
+    tool::run(&mut rustc, Duration::from_secs(60)).await.map_err(ImagesError::Compiler)
 }
 
 async fn compile(engine: &Engine, root: &Path, plant: bool) -> Result<PathBuf, ImagesError> {
