@@ -32,6 +32,7 @@ impl<P: Ports> std::fmt::Debug for App<P> {
 }
 
 impl<P: Ports> App<P> {
+    #[must_use]
     pub fn new(mediator: Mediator<Arc<Core<P>>, Behaviours>) -> Self {
         Self { mediator }
     }

@@ -103,7 +103,7 @@ async fn ask(resolver: SocketAddr, address: IpAddr) -> std::io::Result<Option<St
     let any: IpAddr = if resolver.is_ipv4() { [0, 0, 0, 0].into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(resolver).await?;
-    let id = std::process::id() as u16;
+    let id = u16::try_from(std::process::id() & 0xffff).unwrap_or(0);
     socket.send(&ptr::query(id, address)).await?;
     let mut reply = [0; 512];
     let length = tokio::time::timeout(TIMEOUT, socket.recv(&mut reply)).await??;

@@ -43,7 +43,7 @@ fn reverse_name(address: IpAddr) -> String {
 /// The name in the reply to question `id`; `None` for another reply, an error, or a broken packet.
 pub(super) fn answer(id: u16, packet: &[u8]) -> Option<String> {
     let word = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
-    let is_reply = word(2)? & 0x8000 != 0 && word(2)? & 0x000f == 0;
+    let is_reply = word(2)? & 0x8000 != 0 && word(2)?.trailing_zeros() >= 4;
     if word(0)? != id || !is_reply {
         return None;
     }

@@ -51,17 +51,16 @@ pub(super) async fn subscribe(
         }
     };
     let found = stream.get_consumer::<pull::Config>(&settings.name).await;
-    let consumer: Consumer<pull::Config> = match found {
-        Ok(consumer) => consumer,
+    let consumer: Consumer<pull::Config> = if let Ok(consumer) = found {
+        consumer
+    } else {
         // The lookup does not tell absence from other failures; making it does.
-        Err(_) => {
-            let made = stream.create_consumer(settings.config(from)).await;
-            let consumer = made.map_err(|error| failed("making", &error))?;
-            tracing::info!(consumer = %settings.name, from, "made the consumer");
-            consumer
-        }
+        let made = stream.create_consumer(settings.config(from)).await;
+        let consumer = made.map_err(|error| failed("making", &error))?;
+        tracing::info!(consumer = %settings.name, from, "made the consumer");
+        consumer
     };
-    let delivered = consumer.cached_info().delivered.clone();
+    let delivered = consumer.cached_info().delivered;
     let messages = consumer
         .stream()
         .max_messages_per_batch(PULL_BATCH)

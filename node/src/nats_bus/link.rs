@@ -50,7 +50,7 @@ impl Drop for NatsLink {
 /// Keeps a live session in place, for ever.
 async fn watch(connector: Connector, current: Arc<RwLock<Option<Arc<Session>>>>, sender: LinkSender) {
     let set = |session| *current.write().unwrap_or_else(PoisonError::into_inner) = session;
-    let mut attempt = 0;
+    let (mut attempt, mut said) = (0, false);
     loop {
         match connector.connect().await {
             Ok(session) => {
@@ -62,15 +62,15 @@ async fn watch(connector: Connector, current: Arc<RwLock<Option<Arc<Session>>>>,
                 }
                 let ended = serve(&connector, &session).await;
                 set(None);
-                if sender.down(ended.clone()) {
-                    tracing::warn!(reason = %ended, "nats is down");
-                }
+                said = sender.down(ended.clone());
+                tracing::warn!(reason = %ended, "nats is down");
             }
             Err(error) => {
-                if attempt == 0 {
+                // An outage is told of once, not with every attempt to end it.
+                if !std::mem::replace(&mut said, true) {
                     tracing::warn!(%error, "nats does not answer; trying on");
                 }
-                sender.down(error);
+                let _ = sender.down(error);
                 tokio::time::sleep(backoff(&OsRng, RETRY.0, RETRY.1, attempt)).await;
                 attempt += 1;
             }

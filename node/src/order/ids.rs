@@ -94,10 +94,9 @@ impl MessageId {
     /// An id of 120 random bits in 20 characters: short, because Redis keeps one copy per node for a day.
     #[must_use]
     pub fn from_random(high: u64, low: u64) -> Self {
-        let text = [high, low]
-            .into_iter()
-            .flat_map(|half| (0..10).map(move |digit| Self::ALPHABET[(half >> (6 * digit)) as usize & 63] as char))
-            .collect::<String>();
+        let digit = |half: u64, place: u32| usize::try_from(half >> (6 * place) & 63).unwrap_or(0);
+        let digits = |half| (0..10).map(move |place| Self::ALPHABET[digit(half, place)] as char);
+        let text: String = digits(high).chain(digits(low)).collect();
         // Neither a leading dash nor an id of dashes alone should trouble a shell or a reader.
         if text.starts_with(['-', '_']) { Self(format!("m{}", &text[1..]).into()) } else { Self(text.into()) }
     }

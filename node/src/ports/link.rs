@@ -31,11 +31,13 @@ pub fn link() -> (LinkSender, Link) {
 
 impl LinkSender {
     /// The epoch that the next [`LinkSender::up`] begins.
+    #[must_use]
     pub fn next_epoch(&self) -> u64 {
         self.0.borrow().epoch + 1
     }
 
     /// Up again, under a new epoch. Returns whether it was down.
+    #[must_use]
     pub fn up(&self) -> bool {
         let was_up = self.0.borrow().up;
         self.0.send_modify(|state| *state = LinkState { up: true, epoch: state.epoch + 1, detail: None, unfit: false });
@@ -43,6 +45,7 @@ impl LinkSender {
     }
 
     /// Down. Returns whether it was up.
+    #[must_use]
     pub fn down(&self, detail: String) -> bool {
         let was_up = self.0.borrow().up;
         self.0.send_if_modified(|state| {
@@ -55,6 +58,7 @@ impl LinkSender {
     }
 
     /// Fit or unfit while up; `None` is fit. Returns whether that changed.
+    #[must_use]
     pub fn fitness(&self, unfit: Option<String>) -> bool {
         self.0.send_if_modified(|state| {
             let changed = state.unfit != unfit.is_some();

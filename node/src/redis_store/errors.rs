@@ -11,9 +11,8 @@ const REFUSALS: [&str; 5] = ["OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH"];
 pub(super) fn classify(error: &RedisError) -> StoreError {
     match error.code() {
         Some(code) if REFUSALS.contains(&code) => StoreError::Refused(error.to_string()),
-        Some(_) => StoreError::Failed(error.to_string()),
         None if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => StoreError::Lost(error.to_string()),
-        None => StoreError::Failed(error.to_string()),
+        _ => StoreError::Failed(error.to_string()),
     }
 }
 

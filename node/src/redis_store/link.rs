@@ -107,22 +107,22 @@ impl Drop for RedisLink {
 
 /// Keeps a live connection in place, for ever.
 async fn watch(shared: Arc<Shared>) {
-    let mut attempt = 0;
+    let (mut attempt, mut said) = (0, false);
     loop {
         match shared.connect().await {
             Ok((connection, unfit)) => {
                 attempt = 0;
                 let ended = shared.serve(connection, unfit).await;
                 shared.set(None);
-                if shared.sender.down(ended.clone()) {
-                    tracing::warn!(reason = %ended, "redis is down");
-                }
+                said = shared.sender.down(ended.clone());
+                tracing::warn!(reason = %ended, "redis is down");
             }
             Err(error) => {
-                if attempt == 0 {
+                // An outage is told of once, not with every attempt to end it.
+                if !std::mem::replace(&mut said, true) {
                     tracing::warn!(%error, "redis does not answer; trying on");
                 }
-                shared.sender.down(error);
+                let _ = shared.sender.down(error);
                 tokio::time::sleep(backoff(&OsRng, RETRY.0, RETRY.1, attempt)).await;
                 attempt += 1;
             }
@@ -189,9 +189,10 @@ impl Shared {
     fn note_fitness(&self, unfit: Option<String>) {
         let reason = unfit.clone();
         if self.sender.fitness(unfit) {
-            match reason {
-                Some(reason) => tracing::error!(%reason, "redis is not fit for an outbox"),
-                None => tracing::info!("redis is fit again"),
+            if let Some(reason) = reason {
+                tracing::error!(%reason, "redis is not fit for an outbox");
+            } else {
+                tracing::info!("redis is fit again");
             }
         }
     }

@@ -1,0 +1,16 @@
+//! The node as a process, on a real Redis and a real NATS.
+//!
+//! Each test has keys, a stream and node names of its own, so that they run side by side on one pair of
+//! services, named by `CATGA_TEST_REDIS_URL` and `CATGA_TEST_NATS_URL`. Not covered: settings of the services
+//! that would disturb the other tests, such as memory limits.
+
+mod accept;
+mod delivery;
+mod feed;
+mod identity;
+mod outbox;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+mod proxy;
+mod space;
+mod weather;

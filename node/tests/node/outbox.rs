@@ -1,0 +1,178 @@
+//! The outbox: recovery under a fenced lease, and rows that only a retry or nothing can help.
+
+use std::time::Duration;
+
+use clap::Parser as _;
+use node::cli::Cli;
+use node::order::{Amount, CustomerId, MessageId, NewOrder, NodeId, OrderId, PlacedOrder};
+use node::ports::{Acceptance, Accepted, RowFate, RowKey, Store as _};
+use node::redis_store::RedisStore;
+use serde_json::Value;
+
+use crate::proxy::{Mode, Proxy};
+use crate::space::{Space, authority, eventually, nats_url, redis_url};
+
+#[tokio::test]
+async fn rows_of_a_dead_node_are_recovered_by_another() {
+    let space = Space::new().await;
+    let nats = Proxy::to(&authority(&nats_url()), Mode::Refuse).await;
+    let dying = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).start().await;
+    dying.wait_status("degraded").await;
+    for index in 0..20 {
+        dying.place(&format!("order-{index}")).await;
+    }
+    assert_eq!(space.pending().await.len(), 20);
+    assert_eq!(
+        space.query::<i64>(&["PTTL", &space.key("idempotency:order-0")]).await,
+        -1,
+        "no time to live while the row is there"
+    );
+    dying.kill().await;
+    let heir = space.node("n2").ready().await;
+    for index in 0..20 {
+        assert_eq!(heir.wait_applied(&format!("order-{index}")).await["acceptedBy"], "n1");
+    }
+    assert_eq!(heir.metric("catga_outbox_takeovers_total").await, 20);
+    eventually("the outbox is empty", async || match space.pending().await.len() {
+        0 => Ok(()),
+        rows => Err(rows.to_string()),
+    })
+    .await;
+    assert!(space.query::<i64>(&["PTTL", &space.key("idempotency:order-0")]).await > 0);
+    assert!(space.query::<Vec<String>>(&["KEYS", &space.key("outbox:*")]).await.is_empty());
+    space.clean().await;
+}
+
+/// The adapter itself, with the settings of a test.
+fn store(space: &Space, node: &str) -> RedisStore {
+    let redis = redis_url();
+    let arguments = ["node", "--redis-url", &redis, "--key-prefix", &space.name, "--lease", "100ms"];
+    RedisStore::open(&Cli::parse_from(arguments).settings, &NodeId::new(node).expect("a node id")).expect("a store")
+}
+
+#[tokio::test]
+async fn a_stale_token_changes_no_row() {
+    let space = Space::new().await;
+    let (paused, heir) = (store(&space, "n1"), store(&space, "n2"));
+    assert!(paused.link().wait_up().await.is_some() && heir.link().wait_up().await.is_some());
+    let placed = PlacedOrder {
+        order: NewOrder {
+            order_id: OrderId::new("fenced").expect("an id"),
+            customer_id: CustomerId::new("c").expect("an id"),
+            amount: Amount::from_minor(1).expect("an amount"),
+        },
+        message_id: MessageId::from_random(1, 2),
+        accepted_by: NodeId::new("n1").expect("an id"),
+        accepted_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let payload = placed.to_json();
+    let acceptance = Acceptance { placed: &placed, payload: &payload, token: "old" };
+    assert_eq!(paused.accept(acceptance).await.expect("accepted"), Accepted::New);
+    assert!(heir.claim("new", 10).await.expect("claimed").rows.is_empty(), "the lease is still on");
+    let claimed = eventually("the lease ends", async || {
+        let claims = heir.claim("new", 10).await.expect("claimed");
+        claims.rows.into_iter().next().ok_or_else(|| "nothing due".to_owned())
+    })
+    .await;
+    assert_eq!((claimed.previous_owner.as_str(), &claimed.payload), ("n1", &payload));
+    let row = |token: &str| RowKey {
+        message_id: placed.message_id.clone(),
+        order_id: Some(placed.order.order_id.clone()),
+        token: token.to_owned(),
+    };
+    assert_eq!(paused.remove(&[row("old")]).await.expect("an answer"), [RowFate::Fenced]);
+    let failure = |token| node::ports::Failure { row: row(token), error: "x".to_owned(), retry_in: Duration::from_secs(1) };
+    assert_eq!(paused.postpone(&[failure("old")]).await.expect("an answer"), [RowFate::Fenced]);
+    let grave = node::ports::Grave { row: row("old"), reason: "x".to_owned() };
+    assert_eq!(paused.bury(&[grave]).await.expect("an answer"), [RowFate::Fenced]);
+    let attempts: u64 = space.query(&["HGET", &space.key(&format!("outbox:pending:{}", placed.message_id)), "attempts"]).await;
+    assert_eq!((attempts, space.pending().await.len()), (0, 1));
+    assert_eq!(heir.postpone(&[failure("new")]).await.expect("an answer"), [RowFate::Changed]);
+    assert_eq!(heir.remove(&[row("new"), row("new")]).await.expect("an answer"), [RowFate::Changed, RowFate::Changed]);
+    assert_eq!(heir.remove(&[row("new")]).await.expect("an answer"), [RowFate::Missing]);
+    space.clean().await;
+}
+
+#[tokio::test]
+async fn damage_between_rows_and_index_is_mended() {
+    let space = Space::new().await;
+    let nats = Proxy::to(&authority(&nats_url()), Mode::Refuse).await;
+    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).set("CATGA_SWEEP_INTERVAL", "10ms");
+    let node = node.start().await;
+    node.wait_status("degraded").await;
+    let message = node.place("unindexed").await["messageId"].as_str().expect("an id").to_owned();
+    let index = space.key("outbox:pending");
+    let _: i64 = space.query(&["ZREM", &index, &message]).await;
+    let _: i64 = space.query(&["ZADD", &index, "1", "ghost"]).await;
+    node.wait_metric("catga_outbox_reindexed_total", 1).await;
+    nats.set(Mode::Open);
+    node.wait_applied("unindexed").await;
+    node.wait_metric("catga_outbox_index_dropped_total", 1).await;
+    eventually("the outbox is empty", async || match space.pending().await {
+        rows if rows.is_empty() => Ok(()),
+        rows => Err(format!("{rows:?}")),
+    })
+    .await;
+    space.clean().await;
+}
+
+#[tokio::test]
+async fn a_duplicate_ack_for_a_purged_message_removes_no_row() {
+    let space = Space::new().await;
+    let nats = Proxy::to(&authority(&nats_url()), Mode::Open).await;
+    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).set("CATGA_DUPLICATE_WINDOW", "3s");
+    let node = node.ready().await;
+    nats.set(Mode::Refuse);
+    node.wait_status("degraded").await;
+    let answer = node.place("purged").await;
+    let message = answer["messageId"].as_str().expect("an id");
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Msg-Id", message);
+    let sent = space.jetstream.publish_with_headers(space.subject(), headers, answer.to_string().into()).await;
+    sent.expect("sent").await.expect("acknowledged");
+    space.stream().await.purge().await.expect("purged");
+    nats.set(Mode::Open);
+    node.wait_metric("catga_publish_duplicate_acks_total", 1).await;
+    let row = space.key(&format!("outbox:pending:{message}"));
+    eventually("the row says why it waits", async || {
+        let error: Option<String> = space.query(&["HGET", &row, "lastError"]).await;
+        match error {
+            Some(error) if error.contains("called a duplicate") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert_eq!(node.wait_applied("purged").await["applied"], 1, "published again when the window has passed");
+    space.clean().await;
+}
+
+#[tokio::test]
+async fn a_full_stream_keeps_the_backlog_and_a_row_it_can_never_take_is_set_aside() {
+    let space = Space::new().await;
+    let config = async_nats::jetstream::stream::Config {
+        name: space.name.clone(),
+        subjects: vec![format!("{}.>", space.name)],
+        discard: async_nats::jetstream::stream::DiscardPolicy::New,
+        max_messages: 1,
+        max_message_size: 300,
+        ..Default::default()
+    };
+    space.jetstream.create_stream(config).await.expect("a stream");
+    let node = space.node("n1").ready().await;
+    node.place("fits").await;
+    node.wait_applied("fits").await;
+    node.place("waits").await;
+    node.wait_metric("catga_publish_failures_total", 2).await;
+    assert_eq!(space.pending().await.len(), 1);
+    space.stream().await.purge().await.expect("purged");
+    node.wait_applied("waits").await;
+    node.place(&"long".repeat(32)).await;
+    node.wait_metric("catga_outbox_dead_total", 1).await;
+    assert!(space.pending().await.is_empty());
+    let dead: Vec<String> = space.query(&["KEYS", &space.key("outbox:dead:*")]).await;
+    let payload: String = space.query(&["HGET", &dead[0], "payload"]).await;
+    let payload: Value = serde_json::from_str(&payload).expect("an order");
+    assert_eq!(payload["orderId"], "long".repeat(32));
+    assert_eq!(space.query::<i64>(&["PTTL", &space.key(&format!("idempotency:{}", "long".repeat(32)))]).await, -1);
+    space.clean().await;
+}
