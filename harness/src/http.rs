@@ -42,11 +42,7 @@ pub fn client(timeout: Duration) -> Client {
 /// The same client for answers without an end; only connecting has a deadline, so the caller sets those for reading.
 #[must_use]
 pub fn streaming_client(connect_timeout: Duration) -> Client {
-    built(
-        builder()
-            .connect_timeout(connect_timeout)
-            .pool_max_idle_per_host(0),
-    )
+    built(builder().connect_timeout(connect_timeout).pool_max_idle_per_host(0))
 }
 
 fn builder() -> ClientBuilder {
@@ -62,9 +58,7 @@ fn builder() -> ClientBuilder {
 
 fn built(builder: ClientBuilder) -> Client {
     // Building fails on TLS roots and on resolvers, and this client has neither.
-    builder
-        .build()
-        .expect("a client without TLS and resolver can be built")
+    builder.build().expect("a client without TLS and resolver can be built")
 }
 
 /// Asks for `url` and reads the whole answer.
@@ -82,25 +76,15 @@ pub async fn get(client: &Client, url: &str) -> Result<Reply, HttpError> {
 pub async fn send(request: RequestBuilder, url: &str) -> Result<Reply, HttpError> {
     let response = request.send().await.map_err(|error| broken(url, &error))?;
     let status = response.status().as_u16();
-    Ok(Reply {
-        status,
-        body: body(response, url).await?,
-    })
+    Ok(Reply { status, body: body(response, url).await? })
 }
 
 async fn body(mut response: Response, url: &str) -> Result<Bytes, HttpError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| broken(url, &error))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
         body.extend_from_slice(&chunk);
         if body.len() > BODY_LIMIT {
-            return Err(HttpError::TooLong {
-                url: url.to_owned(),
-                limit: BODY_LIMIT,
-            });
+            return Err(HttpError::TooLong { url: url.to_owned(), limit: BODY_LIMIT });
         }
     }
     Ok(body.freeze())

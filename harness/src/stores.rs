@@ -12,23 +12,11 @@ use crate::wire::WireError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("{what} on Redis at {address}: {detail}")]
-    Redis {
-        what: &'static str,
-        address: String,
-        detail: String,
-    },
+    Redis { what: &'static str, address: String, detail: String },
     #[error("{what} on NATS at {address}: {detail}")]
-    Nats {
-        what: &'static str,
-        address: String,
-        detail: String,
-    },
+    Nats { what: &'static str, address: String, detail: String },
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error("reading the stream: it holds {expected} messages, {read} could be read: {detail}")]
-    Incomplete {
-        expected: u64,
-        read: u64,
-        detail: String,
-    },
+    Incomplete { expected: u64, read: u64, detail: String },
 }

@@ -17,43 +17,22 @@ pub mod sse;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     #[error("reading {what}: not the JSON of the contract: {detail}; began with {began:?}")]
-    Json {
-        what: &'static str,
-        detail: String,
-        began: String,
-    },
+    Json { what: &'static str, detail: String, began: String },
     #[error("reading {what}: {detail}; began with {began:?}")]
-    Shape {
-        what: &'static str,
-        detail: String,
-        began: String,
-    },
+    Shape { what: &'static str, detail: String, began: String },
     #[error("asking for {what}: JetStream refused with {code}: {description} (error {err_code})")]
-    Refused {
-        what: &'static str,
-        code: u64,
-        err_code: u64,
-        description: String,
-    },
+    Refused { what: &'static str, code: u64, err_code: u64, description: String },
     #[error("reading {what}: more than {limit} bytes without an end")]
     TooLong { what: &'static str, limit: usize },
 }
 
 impl WireError {
     fn json(what: &'static str, error: &serde_json::Error, body: &[u8]) -> Self {
-        Self::Json {
-            what,
-            detail: error.to_string(),
-            began: beginning(body),
-        }
+        Self::Json { what, detail: error.to_string(), began: beginning(body) }
     }
 
     fn shape(what: &'static str, detail: impl Into<String>, body: &[u8]) -> Self {
-        Self::Shape {
-            what,
-            detail: detail.into(),
-            began: beginning(body),
-        }
+        Self::Shape { what, detail: detail.into(), began: beginning(body) }
     }
 }
 
@@ -65,9 +44,7 @@ fn beginning(body: &[u8]) -> String {
 /// Whether an order id belongs to the run with this nonce: ids of a run are `<nonce>-<number>`.
 #[must_use]
 pub fn is_of_run(nonce: &str, order_id: &str) -> bool {
-    order_id
-        .strip_prefix(nonce)
-        .is_some_and(|rest| rest.starts_with('-'))
+    order_id.strip_prefix(nonce).is_some_and(|rest| rest.starts_with('-'))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use judge::history::ConsumerState;
 use tokio::time::timeout;
 
 use super::StoreError;
+use crate::poll;
 use crate::wire::jetstream::{self as api, Delivery, StreamState};
 use crate::wire::order;
 
@@ -17,6 +18,8 @@ use crate::wire::order;
 const BATCH: u64 = 1_000;
 /// A lost connection is tried again this often.
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether the first connection is there.
+const CONNECTION_POLL: Duration = Duration::from_millis(10);
 
 /// A connection to NATS that comes back by itself.
 #[derive(Debug, Clone)]
@@ -27,8 +30,8 @@ pub struct JetStream {
 }
 
 impl JetStream {
-    /// Begins to connect to `host:port`, and returns at once, also while nobody listens there. An answer may take
-    /// `patience`.
+    /// Connects to `host:port`. Where nobody answers it returns after `patience` all the same, and goes on trying; an
+    /// answer to a question may take as long.
     ///
     /// # Errors
     /// `address` is none.
@@ -49,11 +52,10 @@ impl JetStream {
                 address: address.to_owned(),
                 detail: error.to_string(),
             })?;
-        Ok(Self {
-            client,
-            address: address.to_owned(),
-            patience,
-        })
+        // Not being connected yet is no error: the questions that follow will say so.
+        let connected = || std::future::ready(is_connected(&client).then_some(()).ok_or_else(String::new));
+        let _ = poll::until(patience, CONNECTION_POLL, connected).await;
+        Ok(Self { client, address: address.to_owned(), patience })
     }
 
     /// What the stream holds.
@@ -61,13 +63,7 @@ impl JetStream {
     /// # Errors
     /// No connection, no answer in time, or `JetStream` refused, e.g. since there is no such stream.
     pub async fn stream(&self) -> Result<StreamState, StoreError> {
-        let answer = self
-            .ask(
-                "asking for the stream's state",
-                api::info_subject(),
-                Vec::new(),
-            )
-            .await?;
+        let answer = self.ask("asking for the stream's state", api::info_subject(), Vec::new()).await?;
         Ok(api::stream_state(&answer)?)
     }
 
@@ -80,13 +76,7 @@ impl JetStream {
         let mut listed = 0;
         loop {
             let request = api::consumers_request(listed);
-            let answer = self
-                .ask(
-                    "asking for the stream's consumers",
-                    api::consumers_subject(),
-                    request,
-                )
-                .await?;
+            let answer = self.ask("asking for the stream's consumers", api::consumers_subject(), request).await?;
             let page = api::consumers(&answer)?;
             durable.extend(page.durable);
             listed += page.listed;
@@ -96,32 +86,23 @@ impl JetStream {
         }
     }
 
-    async fn ask(
-        &self,
-        what: &'static str,
-        subject: String,
-        body: Vec<u8>,
-    ) -> Result<bytes::Bytes, StoreError> {
+    async fn ask(&self, what: &'static str, subject: String, body: Vec<u8>) -> Result<bytes::Bytes, StoreError> {
         // A request made while disconnected would be sent after the reconnect and answer a question of the past.
-        if self.client.connection_state() != State::Connected {
+        if !is_connected(&self.client) {
             return Err(self.failed(what, &"not connected"));
         }
-        let request = Request::new()
-            .payload(body.into())
-            .timeout(Some(self.patience));
+        let request = Request::new().payload(body.into()).timeout(Some(self.patience));
         let answer = self.client.send_request(subject, request).await;
-        answer
-            .map(|message| message.payload)
-            .map_err(|error| self.failed(what, &error))
+        answer.map(|message| message.payload).map_err(|error| self.failed(what, &error))
     }
 
     fn failed(&self, what: &'static str, detail: &impl ToString) -> StoreError {
-        StoreError::Nats {
-            what,
-            address: self.address.clone(),
-            detail: detail.to_string(),
-        }
+        StoreError::Nats { what, address: self.address.clone(), detail: detail.to_string() }
     }
+}
+
+fn is_connected(client: &Client) -> bool {
+    client.connection_state() == State::Connected
 }
 
 /// Reads a stream from its first message on, each message once and in order, over a consumer of its own.
@@ -148,18 +129,9 @@ impl Reader {
         let deliveries = deliveries.map_err(|error| jetstream.failed(what, &error))?;
         let name = format!("harness-{}", inbox.rsplit('.').next().unwrap_or_default());
         let request = api::create_request(&name, after + 1);
-        let answer = jetstream
-            .ask(what, api::create_subject(&name), request)
-            .await?;
+        let answer = jetstream.ask(what, api::create_subject(&name), request).await?;
         api::done("a reader of the stream", &answer)?;
-        Ok(Self {
-            jetstream: jetstream.clone(),
-            name,
-            inbox,
-            deliveries,
-            delivered: 0,
-            last_sequence: after,
-        })
+        Ok(Self { jetstream: jetstream.clone(), name, inbox, deliveries, delivered: 0, last_sequence: after })
     }
 
     /// The next messages; none where the stream has no more for now.
@@ -171,19 +143,13 @@ impl Reader {
         let what = "reading the stream";
         let jetstream = self.jetstream.clone();
         let request = api::next_request(BATCH).into();
-        let sent = jetstream
-            .client
-            .publish_with_reply(api::next_subject(&self.name), self.inbox.clone(), request)
-            .await;
+        let sent = jetstream.client.publish_with_reply(api::next_subject(&self.name), self.inbox.clone(), request).await;
         sent.map_err(|error| jetstream.failed(what, &error))?;
         let mut read = Vec::new();
         while (read.len() as u64) < BATCH {
             let message = timeout(jetstream.patience, self.deliveries.next()).await;
             let Ok(Some(message)) = message else {
-                return Err(jetstream.failed(
-                    what,
-                    &format!("no message behind sequence {} in time", self.last_sequence),
-                ));
+                return Err(jetstream.failed(what, &format!("no message behind sequence {} in time", self.last_sequence)));
             };
             match message.status {
                 None => read.push(self.take(&message)?),
@@ -204,19 +170,13 @@ impl Reader {
     /// As for [`JetStream::stream`].
     pub async fn close(self) -> Result<(), StoreError> {
         let subject = api::delete_subject(&self.name);
-        let answer = self
-            .jetstream
-            .ask("closing a reader of the stream", subject, Vec::new())
-            .await?;
+        let answer = self.jetstream.ask("closing a reader of the stream", subject, Vec::new()).await?;
         Ok(api::done("a reader's end", &answer)?)
     }
 
     fn take(&mut self, message: &Message) -> Result<judge::history::Published, StoreError> {
-        let Delivery {
-            stream_sequence,
-            consumer_sequence,
-            stored_at,
-        } = api::delivery(message.reply.as_deref().unwrap_or_default())?;
+        let Delivery { stream_sequence, consumer_sequence, stored_at } =
+            api::delivery(message.reply.as_deref().unwrap_or_default())?;
         if consumer_sequence != self.delivered + 1 || stream_sequence <= self.last_sequence {
             let detail = format!(
                 "delivery {consumer_sequence} (sequence {stream_sequence}) came behind {} ({})",
@@ -226,10 +186,7 @@ impl Reader {
         }
         self.delivered = consumer_sequence;
         self.last_sequence = stream_sequence;
-        let id = message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get(api::MESSAGE_ID));
+        let id = message.headers.as_ref().and_then(|headers| headers.get(api::MESSAGE_ID));
         Ok(judge::history::Published {
             sequence: stream_sequence,
             message_id: id.map(|id| id.as_str().to_owned()).unwrap_or_default(),

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, Value,
-};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
 use super::StoreError;
@@ -31,28 +29,17 @@ impl Redis {
             address: address.to_owned(),
             detail: error.to_string(),
         };
-        let info = format!("redis://{address}")
-            .into_connection_info()
-            .map_err(failed)?;
+        let info = format!("redis://{address}").into_connection_info().map_err(failed)?;
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(failed)?;
-        Ok(Self {
-            client,
-            address: address.to_owned(),
-            connection: None,
-            patience,
-        })
+        Ok(Self { client, address: address.to_owned(), connection: None, patience })
     }
 
     /// Sends the commands of `pipeline` at once and reads all their answers.
     ///
     /// # Errors
     /// No connection, no answer in time, or a command that Redis refused. The next question gets a new connection.
-    pub async fn ask<T: FromRedisValue>(
-        &mut self,
-        what: &'static str,
-        pipeline: &Pipeline,
-    ) -> Result<T, StoreError> {
+    pub async fn ask<T: FromRedisValue>(&mut self, what: &'static str, pipeline: &Pipeline) -> Result<T, StoreError> {
         let patience = self.patience;
         let answer = timeout(patience * 2, self.ask_once(pipeline)).await;
         let detail = match answer {
@@ -61,11 +48,7 @@ impl Redis {
             Err(_) => format!("no answer within {patience:?}"),
         };
         self.connection = None;
-        Err(StoreError::Redis {
-            what,
-            address: self.address.clone(),
-            detail,
-        })
+        Err(StoreError::Redis { what, address: self.address.clone(), detail })
     }
 
     async fn ask_once<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, RedisError> {
@@ -75,11 +58,7 @@ impl Redis {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(self.patience))
                     .set_response_timeout(Some(self.patience));
-                empty.insert(
-                    self.client
-                        .get_multiplexed_async_connection_with_config(&config)
-                        .await?,
-                )
+                empty.insert(self.client.get_multiplexed_async_connection_with_config(&config).await?)
             }
         };
         pipeline.query_async(connection).await
@@ -89,17 +68,9 @@ impl Redis {
     ///
     /// # Errors
     /// It is of another kind.
-    pub fn read<T: FromRedisValue>(
-        &self,
-        what: &'static str,
-        value: Value,
-    ) -> Result<T, StoreError> {
+    pub fn read<T: FromRedisValue>(&self, what: &'static str, value: Value) -> Result<T, StoreError> {
         let address = self.address.clone();
-        redis::from_redis_value(value).map_err(|error| StoreError::Redis {
-            what,
-            address,
-            detail: error.to_string(),
-        })
+        redis::from_redis_value(value).map_err(|error| StoreError::Redis { what, address, detail: error.to_string() })
     }
 
     /// Every key that begins with `prefix`, each once.
@@ -108,23 +79,13 @@ impl Redis {
     ///
     /// # Errors
     /// As for [`Self::ask`].
-    pub async fn keys(
-        &mut self,
-        what: &'static str,
-        prefix: &str,
-    ) -> Result<Vec<String>, StoreError> {
+    pub async fn keys(&mut self, what: &'static str, prefix: &str) -> Result<Vec<String>, StoreError> {
         let pattern = crate::wire::keys::pattern(prefix);
         let mut keys = std::collections::HashSet::new();
         let mut cursor: u64 = 0;
         loop {
             let mut pipeline = redis::pipe();
-            pipeline
-                .cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(&pattern)
-                .arg("COUNT")
-                .arg(2_000);
+            pipeline.cmd("SCAN").arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(2_000);
             let ((next, page),): ((u64, Vec<String>),) = self.ask(what, &pipeline).await?;
             keys.extend(page);
             cursor = next;

@@ -23,14 +23,10 @@ pub fn minor_units(text: &str) -> Option<u64> {
         return None;
     }
     // Written out, the number has (digits of the fraction - exponent) fraction digits; two of them are minor units.
-    let shift = exponent
-        .checked_sub(i64::try_from(fraction.len()).ok()?)?
-        .checked_add(2)?;
+    let shift = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(2)?;
     let mut minor: u64 = 0;
     for digit in whole.bytes().chain(fraction.bytes()) {
-        minor = minor
-            .checked_mul(10)?
-            .checked_add(u64::from(digit - b'0'))?;
+        minor = minor.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
     }
     if shift < 0 {
         return None;

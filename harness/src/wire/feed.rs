@@ -39,15 +39,8 @@ pub fn event(event: &sse::Event) -> Result<FeedEvent, WireError> {
         .id
         .as_deref()
         .and_then(|id| id.parse().ok())
-        .ok_or_else(|| {
-            WireError::shape(
-                "an event",
-                format!("its id {:?} is no position", event.id),
-                body,
-            )
-        })?;
-    let data: Data =
-        serde_json::from_slice(body).map_err(|error| WireError::json("an event", &error, body))?;
+        .ok_or_else(|| WireError::shape("an event", format!("its id {:?} is no position", event.id), body))?;
+    let data: Data = serde_json::from_slice(body).map_err(|error| WireError::json("an event", &error, body))?;
     Ok(FeedEvent {
         position,
         order_id: data.order_id,
@@ -65,32 +58,19 @@ mod tests {
     const DATA: &str = r#"{"orderId":"n-1","messageId":"m-1","sequence":4,"acceptedAt":"2026-01-01T00:00:00Z","appliedAt":"2026-01-01T00:00:01Z"}"#;
 
     fn sse(id: Option<&str>, data: &str) -> sse::Event {
-        sse::Event {
-            id: id.map(str::to_owned),
-            name: None,
-            data: data.to_owned(),
-        }
+        sse::Event { id: id.map(str::to_owned), name: None, data: data.to_owned() }
     }
 
     #[test]
     fn an_event_is_an_order_at_a_position() {
         let read = event(&sse(Some("12"), DATA)).expect("an event");
         assert_eq!((read.position, read.sequence), (12, 4));
-        assert_eq!(
-            (read.order_id.as_str(), read.message_id.as_str()),
-            ("n-1", "m-1")
-        );
+        assert_eq!((read.order_id.as_str(), read.message_id.as_str()), ("n-1", "m-1"));
     }
 
     #[test]
     fn an_event_without_position_or_order_is_an_error() {
-        for (id, data) in [
-            (None, DATA),
-            (Some("x"), DATA),
-            (Some("-1"), DATA),
-            (Some("1"), "{}"),
-            (Some("1"), ""),
-        ] {
+        for (id, data) in [(None, DATA), (Some("x"), DATA), (Some("-1"), DATA), (Some("1"), "{}"), (Some("1"), "")] {
             assert!(event(&sse(id, data)).is_err(), "{id:?} {data}");
         }
     }

@@ -38,24 +38,13 @@ mod tests {
     fn health_names_the_node_and_each_service() {
         let body = br#"{"status":"degraded","node":"n1","version":"0.1.0","checks":{"nats":"down","redis":"up"}}"#;
         let read = health(body).expect("health");
-        assert_eq!(
-            (read.status.as_str(), read.node.as_str()),
-            ("degraded", "n1")
-        );
-        assert_eq!(
-            (read.checks.nats.as_str(), read.checks.redis.as_str()),
-            ("down", "up")
-        );
+        assert_eq!((read.status.as_str(), read.node.as_str()), ("degraded", "n1"));
+        assert_eq!((read.checks.nats.as_str(), read.checks.redis.as_str()), ("down", "up"));
     }
 
     #[test]
     fn health_without_checks_is_an_error() {
-        for body in [
-            "",
-            "ok",
-            r#"{"status":"up"}"#,
-            r#"{"status":"up","node":"n","version":"1","checks":{}}"#,
-        ] {
+        for body in ["", "ok", r#"{"status":"up"}"#, r#"{"status":"up","node":"n","version":"1","checks":{}}"#] {
             assert!(health(body.as_bytes()).is_err(), "{body}");
         }
     }

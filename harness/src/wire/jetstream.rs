@@ -77,9 +77,7 @@ pub fn create_request(consumer: &str, first: u64) -> Vec<u8> {
         "mem_storage": true,
         "num_replicas": 1,
     });
-    json!({ "stream_name": STREAM, "config": config, "action": "create" })
-        .to_string()
-        .into_bytes()
+    json!({ "stream_name": STREAM, "config": config, "action": "create" }).to_string().into_bytes()
 }
 
 #[must_use]
@@ -95,9 +93,7 @@ pub fn next_subject(consumer: &str) -> String {
 /// Asks for `batch` messages, or a status as soon as there are no more.
 #[must_use]
 pub fn next_request(batch: u64) -> Vec<u8> {
-    json!({ "batch": batch, "no_wait": true })
-        .to_string()
-        .into_bytes()
+    json!({ "batch": batch, "no_wait": true }).to_string().into_bytes()
 }
 
 /// Reads the answer to [`info_subject`].
@@ -116,11 +112,7 @@ pub fn stream_state(body: &[u8]) -> Result<StreamState, WireError> {
         last_seq: u64,
     }
     let Info { state } = answer("the stream's state", body)?;
-    Ok(StreamState {
-        messages: state.messages,
-        first_sequence: state.first_seq,
-        last_sequence: state.last_seq,
-    })
+    Ok(StreamState { messages: state.messages, first_sequence: state.first_seq, last_sequence: state.last_seq })
 }
 
 /// Reads the answer to [`consumers_subject`].
@@ -149,18 +141,11 @@ pub fn consumers(body: &[u8]) -> Result<ConsumerPage, WireError> {
     let infos = list.consumers.unwrap_or_default();
     let listed = infos.len() as u64;
     let durable = infos.into_iter().filter_map(|info| {
-        let state = ConsumerState {
-            pending: info.num_pending,
-            ack_pending: info.num_ack_pending,
-            redelivered: info.num_redelivered,
-        };
+        let state =
+            ConsumerState { pending: info.num_pending, ack_pending: info.num_ack_pending, redelivered: info.num_redelivered };
         Some((info.config.durable_name?, state))
     });
-    Ok(ConsumerPage {
-        durable: durable.collect(),
-        listed,
-        total: list.total,
-    })
+    Ok(ConsumerPage { durable: durable.collect(), listed, total: list.total })
 }
 
 /// Reads an answer of which only success or refusal matters.
@@ -186,20 +171,9 @@ fn answer<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Wir
         #[serde(default)]
         description: String,
     }
-    let failed: Failed =
-        serde_json::from_slice(body).map_err(|error| WireError::json(what, &error, body))?;
-    if let Some(Error {
-        code,
-        err_code,
-        description,
-    }) = failed.error
-    {
-        return Err(WireError::Refused {
-            what,
-            code,
-            err_code,
-            description,
-        });
+    let failed: Failed = serde_json::from_slice(body).map_err(|error| WireError::json(what, &error, body))?;
+    if let Some(Error { code, err_code, description }) = failed.error {
+        return Err(WireError::Refused { what, code, err_code, description });
     }
     serde_json::from_slice(body).map_err(|error| WireError::json(what, &error, body))
 }
@@ -209,13 +183,7 @@ fn answer<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Wir
 /// # Errors
 /// It is no such subject.
 pub fn delivery(reply: &str) -> Result<Delivery, WireError> {
-    let broken = || {
-        WireError::shape(
-            "a delivery",
-            "its reply subject is none of JetStream's",
-            reply.as_bytes(),
-        )
-    };
+    let broken = || WireError::shape("a delivery", "its reply subject is none of JetStream's", reply.as_bytes());
     let tokens: Vec<&str> = reply.split('.').collect();
     let rest = match tokens.as_slice() {
         // stream, consumer, times delivered, stream sequence, consumer sequence, time, pending
@@ -227,11 +195,7 @@ pub fn delivery(reply: &str) -> Result<Delivery, WireError> {
     let number = |index: usize| rest[index].parse::<u64>().map_err(|_| broken());
     let nanoseconds: i128 = rest[5].parse().map_err(|_| broken())?;
     let stored = Timestamp::from_nanosecond(nanoseconds).map_err(|_| broken())?;
-    Ok(Delivery {
-        stream_sequence: number(3)?,
-        consumer_sequence: number(4)?,
-        stored_at: stored.to_string(),
-    })
+    Ok(Delivery { stream_sequence: number(3)?, consumer_sequence: number(4)?, stored_at: stored.to_string() })
 }
 
 #[cfg(test)]
@@ -241,29 +205,12 @@ mod tests {
     #[test]
     fn the_streams_state_or_the_refusal_is_read() {
         let body = br#"{"type":"io.nats.jetstream.api.v1.stream_info_response","config":{},"state":{"messages":3,"bytes":9,"first_seq":2,"last_seq":5,"consumer_count":1}}"#;
-        let state = StreamState {
-            messages: 3,
-            first_sequence: 2,
-            last_sequence: 5,
-        };
+        let state = StreamState { messages: 3, first_sequence: 2, last_sequence: 5 };
         assert_eq!(stream_state(body), Ok(state));
         let refused = br#"{"type":"x","error":{"code":404,"err_code":10059,"description":"stream not found"}}"#;
         let refusal = stream_state(refused).expect_err("a refusal");
-        assert!(
-            matches!(
-                refusal,
-                WireError::Refused {
-                    code: 404,
-                    err_code: 10_059,
-                    ..
-                }
-            ),
-            "{refusal}"
-        );
-        assert!(
-            refusal.to_string().contains("stream not found"),
-            "{refusal}"
-        );
+        assert!(matches!(refusal, WireError::Refused { code: 404, err_code: 10_059, .. }), "{refusal}");
+        assert!(refusal.to_string().contains("stream not found"), "{refusal}");
         assert!(stream_state(b"{}").is_err());
         assert!(stream_state(b"").is_err());
     }
@@ -275,11 +222,7 @@ mod tests {
             {"name":"x","config":{"name":"x"},"num_pending":0,"num_ack_pending":0,"num_redelivered":0,"num_waiting":0}]}"#;
         let page = consumers(body).expect("a list");
         assert_eq!((page.listed, page.total), (2, 2));
-        let state = ConsumerState {
-            pending: 4,
-            ack_pending: 3,
-            redelivered: 2,
-        };
+        let state = ConsumerState { pending: 4, ack_pending: 3, redelivered: 2 };
         assert_eq!(page.durable, BTreeMap::from([("n1".to_owned(), state)]));
         let none = consumers(br#"{"total":0,"consumers":null}"#).expect("a list");
         assert!(none.durable.is_empty());
@@ -293,24 +236,14 @@ mod tests {
             "$JS.ACK.hub.hash.CATGA_CLUSTER.c.1.17.4.1767225600000000001.5.token",
         ] {
             let read = delivery(reply).expect(reply);
-            assert_eq!(
-                (read.stream_sequence, read.consumer_sequence),
-                (17, 4),
-                "{reply}"
-            );
+            assert_eq!((read.stream_sequence, read.consumer_sequence), (17, 4), "{reply}");
             assert_eq!(read.stored_at, "2026-01-01T00:00:00.000000001Z", "{reply}");
         }
     }
 
     #[test]
     fn what_is_no_delivery_is_an_error() {
-        for reply in [
-            "",
-            "$JS.ACK.a.b.1.2",
-            "_INBOX.x",
-            "$JS.ACK.s.c.1.x.4.5.6",
-            "$JS.ACK.s.c.1.2.4.x.6",
-        ] {
+        for reply in ["", "$JS.ACK.a.b.1.2", "_INBOX.x", "$JS.ACK.s.c.1.x.4.5.6", "$JS.ACK.s.c.1.2.4.x.6"] {
             assert!(delivery(reply).is_err(), "{reply}");
         }
     }

@@ -47,8 +47,7 @@ pub struct Ledger {
 /// # Errors
 /// The bytes are no such object.
 pub fn answer(body: &[u8]) -> Result<Answer, WireError> {
-    let raw: RawAnswer<'_> =
-        serde_json::from_slice(body).map_err(|error| WireError::json("an order", &error, body))?;
+    let raw: RawAnswer<'_> = serde_json::from_slice(body).map_err(|error| WireError::json("an order", &error, body))?;
     Ok(raw.read())
 }
 
@@ -57,8 +56,7 @@ pub fn answer(body: &[u8]) -> Result<Answer, WireError> {
 /// # Errors
 /// The bytes are no such object.
 pub fn applied(body: &[u8]) -> Result<Applied, WireError> {
-    let raw: RawApplied<'_> = serde_json::from_slice(body)
-        .map_err(|error| WireError::json("an applied order", &error, body))?;
+    let raw: RawApplied<'_> = serde_json::from_slice(body).map_err(|error| WireError::json("an applied order", &error, body))?;
     Ok(raw.read())
 }
 
@@ -67,12 +65,8 @@ pub fn applied(body: &[u8]) -> Result<Applied, WireError> {
 /// # Errors
 /// The bytes are no such object; `next` is missing (only `null` ends a projection).
 pub fn page(body: &[u8]) -> Result<Page, WireError> {
-    let raw: RawPage<'_> = serde_json::from_slice(body)
-        .map_err(|error| WireError::json("a page of orders", &error, body))?;
-    Ok(Page {
-        orders: raw.orders.into_iter().map(RawApplied::read).collect(),
-        next: raw.next,
-    })
+    let raw: RawPage<'_> = serde_json::from_slice(body).map_err(|error| WireError::json("a page of orders", &error, body))?;
+    Ok(Page { orders: raw.orders.into_iter().map(RawApplied::read).collect(), next: raw.next })
 }
 
 /// Reads the body of `GET /api/customers/{id}`.
@@ -80,12 +74,8 @@ pub fn page(body: &[u8]) -> Result<Page, WireError> {
 /// # Errors
 /// The bytes are no such object.
 pub fn ledger(body: &[u8]) -> Result<Ledger, WireError> {
-    let raw: RawLedger<'_> =
-        serde_json::from_slice(body).map_err(|error| WireError::json("a ledger", &error, body))?;
-    Ok(Ledger {
-        orders: raw.orders,
-        total_minor: amount::of_field(raw.total),
-    })
+    let raw: RawLedger<'_> = serde_json::from_slice(body).map_err(|error| WireError::json("a ledger", &error, body))?;
+    Ok(Ledger { orders: raw.orders, total_minor: amount::of_field(raw.total) })
 }
 
 #[derive(Deserialize)]
@@ -171,8 +161,7 @@ mod tests {
     use super::*;
 
     const ORDER: &str = r#""orderId":"n-1","customerId":"c-1","amount":AMOUNT,"messageId":"m-1","acceptedBy":"cluster-node-1","acceptedAt":"2026-01-01T00:00:00.000001Z""#;
-    const PLACE: &str =
-        r#""sequence":7,"position":3,"applied":1,"appliedAt":"2026-01-01T00:00:00.100000Z""#;
+    const PLACE: &str = r#""sequence":7,"position":3,"applied":1,"appliedAt":"2026-01-01T00:00:00.100000Z""#;
 
     fn order(amount: &str) -> String {
         format!("{{{}}}", ORDER.replace("AMOUNT", amount))
@@ -192,33 +181,19 @@ mod tests {
         ] {
             let read = answer(order(amount).as_bytes()).expect("an order");
             assert_eq!(read.amount_minor, expected, "{amount}");
-            assert_eq!(
-                (read.order_id.as_str(), read.message_id.as_str()),
-                ("n-1", "m-1")
-            );
+            assert_eq!((read.order_id.as_str(), read.message_id.as_str()), ("n-1", "m-1"));
             assert_eq!(read.accepted_by, "cluster-node-1");
         }
     }
 
     #[test]
     fn what_is_no_order_is_an_error_and_says_so() {
-        for body in [
-            "",
-            "{}",
-            "[]",
-            "null",
-            "hello",
-            r#"{"orderId":1}"#,
-            "{\"orderId\":\"\u{0}",
-        ] {
+        for body in ["", "{}", "[]", "null", "hello", r#"{"orderId":1}"#, "{\"orderId\":\"\u{0}"] {
             let error = answer(body.as_bytes()).expect_err(body);
             assert!(error.to_string().starts_with("reading an order"), "{error}");
         }
         let twice = format!("{{{},\"orderId\":\"n-2\"}}", ORDER.replace("AMOUNT", "1"));
-        assert!(
-            answer(twice.as_bytes()).is_err(),
-            "an order with two ids is ambiguous"
-        );
+        assert!(answer(twice.as_bytes()).is_err(), "an order with two ids is ambiguous");
     }
 
     #[test]
@@ -232,57 +207,27 @@ mod tests {
         let row = format!("{{{},{PLACE}}}", ORDER.replace("AMOUNT", "99.99"));
         let more = page(format!("{{\"orders\":[{row}],\"next\":3}}").as_bytes()).expect("a page");
         assert_eq!(more.next, Some(3));
-        assert_eq!(
-            (
-                more.orders[0].position,
-                more.orders[0].sequence,
-                more.orders[0].applied
-            ),
-            (3, 7, 1)
-        );
+        assert_eq!((more.orders[0].position, more.orders[0].sequence, more.orders[0].applied), (3, 7, 1));
         assert_eq!(more.orders[0].answer.amount_minor, Some(9_999));
         let last = page(br#"{"orders":[],"next":null}"#).expect("a page");
-        assert_eq!(
-            last,
-            Page {
-                orders: Vec::new(),
-                next: None
-            }
-        );
-        assert!(
-            page(br#"{"orders":[]}"#).is_err(),
-            "a page without next is no end"
-        );
+        assert_eq!(last, Page { orders: Vec::new(), next: None });
+        assert!(page(br#"{"orders":[]}"#).is_err(), "a page without next is no end");
         assert!(page(br#"{"orders":[],"next":"3"}"#).is_err());
     }
 
     #[test]
     fn an_applied_order_tells_how_often_it_was_applied() {
-        let body = format!(
-            "{{{},{}}}",
-            ORDER.replace("AMOUNT", "5"),
-            PLACE.replace("\"applied\":1", "\"applied\":2")
-        );
+        let body = format!("{{{},{}}}", ORDER.replace("AMOUNT", "5"), PLACE.replace("\"applied\":1", "\"applied\":2"));
         let read = applied(body.as_bytes()).expect("an applied order");
         assert_eq!((read.applied, read.answer.amount_minor), (2, Some(500)));
-        assert!(
-            applied(order("5").as_bytes()).is_err(),
-            "an order without its place was not applied"
-        );
+        assert!(applied(order("5").as_bytes()).is_err(), "an order without its place was not applied");
     }
 
     #[test]
     fn a_ledger_is_exact_or_says_that_it_is_not() {
         let exact = ledger(br#"{"customerId":"c","orders":2,"total":199.98}"#).expect("a ledger");
-        assert_eq!(
-            exact,
-            Ledger {
-                orders: 2,
-                total_minor: Some(19_998)
-            }
-        );
-        let rounded = ledger(br#"{"customerId":"c","orders":2,"total":199.98000000000002}"#)
-            .expect("a ledger");
+        assert_eq!(exact, Ledger { orders: 2, total_minor: Some(19_998) });
+        let rounded = ledger(br#"{"customerId":"c","orders":2,"total":199.98000000000002}"#).expect("a ledger");
         assert_eq!(rounded.total_minor, None);
         assert!(ledger(br#"{"customerId":"c","total":1}"#).is_err());
     }

@@ -16,13 +16,8 @@ pub fn totals(text: &str) -> Result<BTreeMap<String, f64>, WireError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, value) = sample(line).ok_or_else(|| {
-            WireError::shape(
-                "metrics",
-                "a line is no `name{labels} value`",
-                line.as_bytes(),
-            )
-        })?;
+        let (name, value) =
+            sample(line).ok_or_else(|| WireError::shape("metrics", "a line is no `name{labels} value`", line.as_bytes()))?;
         *totals.entry(name.to_owned()).or_insert(0.0) += value;
     }
     Ok(totals)
@@ -72,19 +67,8 @@ mod tests {
         let text = "# HELP catga_apply_total Orders applied.\n# TYPE catga_apply_total counter\ncatga_apply_total 41\n\
             catga_apply_total{kind=\"late\"} 1\nup{a=\"}\",b=\"\\\"}\"} 1 1700000000000\nsmall\t1e-3\n\nbig 1.5e+06\r\n";
         let read = totals(text).expect("metrics");
-        let expected = [
-            ("catga_apply_total", 42.0),
-            ("up", 1.0),
-            ("small", 0.001),
-            ("big", 1_500_000.0),
-        ];
-        assert_eq!(
-            read,
-            expected
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect()
-        );
+        let expected = [("catga_apply_total", 42.0), ("up", 1.0), ("small", 0.001), ("big", 1_500_000.0)];
+        assert_eq!(read, expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     }
 
     #[test]
@@ -96,17 +80,7 @@ mod tests {
 
     #[test]
     fn what_is_no_metric_is_an_error() {
-        for text in [
-            "<html>",
-            "name",
-            "name{a=\"b\" 1",
-            "1name 2",
-            "name x",
-            "name 1 2 3",
-            "name{}1",
-            "{} 1",
-            "name 1 x",
-        ] {
+        for text in ["<html>", "name", "name{a=\"b\" 1", "1name 2", "name x", "name 1 2 3", "name{}1", "{} 1", "name 1 x"] {
             assert!(totals(text).is_err(), "{text}");
         }
     }

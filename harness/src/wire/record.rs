@@ -19,34 +19,18 @@ pub struct Record {
 pub fn record(order_id: &str, value: &[u8]) -> Result<Record, WireError> {
     const WHAT: &str = "an idempotency record";
     let broken = |detail: String| WireError::shape(WHAT, detail, value);
-    let line = value
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .ok_or_else(|| broken("it has one line".to_owned()))?;
+    let line = value.iter().position(|&byte| byte == b'\n').ok_or_else(|| broken("it has one line".to_owned()))?;
     let content = str::from_utf8(&value[..line]).map_err(|error| broken(error.to_string()))?;
-    let (customer_id, minor) = content
-        .split_once(' ')
-        .ok_or_else(|| broken("its first line is no `customer amount`".to_owned()))?;
+    let (customer_id, minor) =
+        content.split_once(' ').ok_or_else(|| broken("its first line is no `customer amount`".to_owned()))?;
     let digits = !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit());
-    let amount_minor = digits
-        .then(|| minor.parse().ok())
-        .flatten()
-        .ok_or_else(|| broken(format!("{minor:?} are no minor units")))?;
+    let amount_minor =
+        digits.then(|| minor.parse().ok()).flatten().ok_or_else(|| broken(format!("{minor:?} are no minor units")))?;
     let answer = order::answer(&value[line + 1..])?;
-    if answer.order_id != order_id
-        || answer.customer_id != customer_id
-        || answer.amount_minor != Some(amount_minor)
-    {
-        return Err(broken(format!(
-            "its answer and its key {order_id} or first line differ"
-        )));
+    if answer.order_id != order_id || answer.customer_id != customer_id || answer.amount_minor != Some(amount_minor) {
+        return Err(broken(format!("its answer and its key {order_id} or first line differ")));
     }
-    Ok(Record {
-        order_id: order_id.to_owned(),
-        customer_id: customer_id.to_owned(),
-        amount_minor,
-        message_id: answer.message_id,
-    })
+    Ok(Record { order_id: order_id.to_owned(), customer_id: customer_id.to_owned(), amount_minor, message_id: answer.message_id })
 }
 
 #[cfg(test)]
@@ -58,40 +42,22 @@ mod tests {
     #[test]
     fn a_record_is_content_and_answer() {
         let read = record("n-1", format!("c-1 9999\n{JSON}").as_bytes()).expect("a record");
-        let expected = Record {
-            order_id: "n-1".into(),
-            customer_id: "c-1".into(),
-            amount_minor: 9_999,
-            message_id: "m-1".into(),
-        };
+        let expected =
+            Record { order_id: "n-1".into(), customer_id: "c-1".into(), amount_minor: 9_999, message_id: "m-1".into() };
         assert_eq!(read, expected);
     }
 
     #[test]
     fn a_record_that_contradicts_itself_is_an_error() {
-        for (key, first_line) in [
-            ("n-2", "c-1 9999"),
-            ("n-1", "c-2 9999"),
-            ("n-1", "c-1 9998"),
-        ] {
-            let error = record(key, format!("{first_line}\n{JSON}").as_bytes())
-                .expect_err("a contradiction");
+        for (key, first_line) in [("n-2", "c-1 9999"), ("n-1", "c-2 9999"), ("n-1", "c-1 9998")] {
+            let error = record(key, format!("{first_line}\n{JSON}").as_bytes()).expect_err("a contradiction");
             assert!(error.to_string().contains("differ"), "{error}");
         }
     }
 
     #[test]
     fn a_record_of_another_shape_is_an_error() {
-        for value in [
-            "",
-            "c-1 9999",
-            "c-1\n{}",
-            "c-1 99.99\n{}",
-            "c-1 +1\n{}",
-            "c-1 \n{}",
-            "c-1 9999\n{}",
-            "c-1 9999\n",
-        ] {
+        for value in ["", "c-1 9999", "c-1\n{}", "c-1 99.99\n{}", "c-1 +1\n{}", "c-1 \n{}", "c-1 9999\n{}", "c-1 9999\n"] {
             assert!(record("n-1", value.as_bytes()).is_err(), "{value:?}");
         }
         assert!(record("n-1", b"\xff 1\n{}").is_err());

@@ -70,31 +70,16 @@ impl Parser {
 
     fn check_size(&self) -> Result<(), WireError> {
         let held = self.line.len() + self.data.as_ref().map_or(0, String::len);
-        if held > LIMIT {
-            Err(WireError::TooLong {
-                what: "an event stream",
-                limit: LIMIT,
-            })
-        } else {
-            Ok(())
-        }
+        if held > LIMIT { Err(WireError::TooLong { what: "an event stream", limit: LIMIT }) } else { Ok(()) }
     }
 
     fn end_line(&mut self, line: &[u8]) -> Option<Event> {
-        let line = if self.started {
-            line
-        } else {
-            line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
-        };
+        let line = if self.started { line } else { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) };
         self.started = true;
         if line.is_empty() {
             let name = self.name.take();
             let data = self.data.take()?;
-            return Some(Event {
-                id: self.id.clone(),
-                name,
-                data,
-            });
+            return Some(Event { id: self.id.clone(), name, data });
         }
         let line = String::from_utf8_lossy(line);
         let (field, value) = match line.split_once(':') {
@@ -124,11 +109,7 @@ mod tests {
     use super::*;
 
     fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Event {
-        Event {
-            id: id.map(str::to_owned),
-            name: name.map(str::to_owned),
-            data: data.to_owned(),
-        }
+        Event { id: id.map(str::to_owned), name: name.map(str::to_owned), data: data.to_owned() }
     }
 
     fn table() -> Vec<(&'static str, Vec<Event>)> {
@@ -136,50 +117,26 @@ mod tests {
             ("data: a\n\n", vec![event(None, None, "a")]),
             ("id: 1\ndata: a\n\n", vec![event(Some("1"), None, "a")]),
             ("id:1\ndata:a\n\n", vec![event(Some("1"), None, "a")]),
-            (
-                "data:  two spaces\n\n",
-                vec![event(None, None, " two spaces")],
-            ),
-            (
-                "event: order\nid: 1\ndata: a\n\n",
-                vec![event(Some("1"), Some("order"), "a")],
-            ),
-            (
-                "data: a\ndata: b\ndata\n\n",
-                vec![event(None, None, "a\nb\n")],
-            ),
-            (
-                "id: 1\ndata: a\n\ndata: b\n\n",
-                vec![event(Some("1"), None, "a"), event(Some("1"), None, "b")],
-            ),
+            ("data:  two spaces\n\n", vec![event(None, None, " two spaces")]),
+            ("event: order\nid: 1\ndata: a\n\n", vec![event(Some("1"), Some("order"), "a")]),
+            ("data: a\ndata: b\ndata\n\n", vec![event(None, None, "a\nb\n")]),
+            ("id: 1\ndata: a\n\ndata: b\n\n", vec![event(Some("1"), None, "a"), event(Some("1"), None, "b")]),
             ("event: x\n\ndata: b\n\n", vec![event(None, None, "b")]),
             ("id: 7\n\ndata: b\n\n", vec![event(Some("7"), None, "b")]),
             ("id: 7\n:\ndata: b\n\n", vec![event(Some("7"), None, "b")]),
             ("id: a\0b\ndata: b\n\n", vec![event(None, None, "b")]),
-            (
-                "id: 1\ndata: a\n\nid\ndata: b\n\n",
-                vec![event(Some("1"), None, "a"), event(Some(""), None, "b")],
-            ),
+            ("id: 1\ndata: a\n\nid\ndata: b\n\n", vec![event(Some("1"), None, "a"), event(Some(""), None, "b")]),
             (": keep-alive\n\n", vec![]),
             ("\n\n\n", vec![]),
             ("data: cut", vec![]),
             ("data: cut\n", vec![]),
-            (
-                "retry: 10\nfoo: bar\ndata: a\n\n",
-                vec![event(None, None, "a")],
-            ),
+            ("retry: 10\nfoo: bar\ndata: a\n\n", vec![event(None, None, "a")]),
             ("\u{FEFF}data: a\n\n", vec![event(None, None, "a")]),
             ("data: a:b\n\n", vec![event(None, None, "a:b")]),
             ("data: grüße ☃\n\n", vec![event(None, None, "grüße ☃")]),
-            (
-                "id: 1\r\ndata: a\r\n\r\n: c\r\n\r\n",
-                vec![event(Some("1"), None, "a")],
-            ),
+            ("id: 1\r\ndata: a\r\n\r\n: c\r\n\r\n", vec![event(Some("1"), None, "a")]),
             ("id: 1\rdata: a\r\r", vec![event(Some("1"), None, "a")]),
-            (
-                "data: a\r\n\rdata: b\n\n",
-                vec![event(None, None, "a"), event(None, None, "b")],
-            ),
+            ("data: a\r\n\rdata: b\n\n", vec![event(None, None, "a"), event(None, None, "b")]),
         ]
     }
 
@@ -187,11 +144,7 @@ mod tests {
     fn events_are_read_as_the_standard_says() {
         for (text, expected) in table() {
             let mut parser = Parser::new();
-            assert_eq!(
-                parser.push(text.as_bytes()).expect(text),
-                expected,
-                "{text:?}"
-            );
+            assert_eq!(parser.push(text.as_bytes()).expect(text), expected, "{text:?}");
         }
     }
 
@@ -205,11 +158,7 @@ mod tests {
                 assert_eq!(events, expected, "{text:?} cut at {cut}");
             }
             let mut parser = Parser::new();
-            let one_by_one: Vec<Event> = text
-                .as_bytes()
-                .iter()
-                .flat_map(|byte| parser.push(&[*byte]).expect(text))
-                .collect();
+            let one_by_one: Vec<Event> = text.as_bytes().iter().flat_map(|byte| parser.push(&[*byte]).expect(text)).collect();
             assert_eq!(one_by_one, expected, "{text:?} byte by byte");
         }
     }
@@ -217,12 +166,7 @@ mod tests {
     #[test]
     fn comments_are_counted_and_are_no_events() {
         let mut parser = Parser::new();
-        assert!(
-            parser
-                .push(b": a\n\n:\n\n: b")
-                .expect("comments")
-                .is_empty()
-        );
+        assert!(parser.push(b": a\n\n:\n\n: b").expect("comments").is_empty());
         assert_eq!(parser.comments(), 2);
     }
 
@@ -231,21 +175,10 @@ mod tests {
         let mut parser = Parser::new();
         let chunk = vec![b'x'; 64 * 1024];
         let refused = (0..64).map(|_| parser.push(&chunk)).find_map(Result::err);
-        assert_eq!(
-            refused,
-            Some(WireError::TooLong {
-                what: "an event stream",
-                limit: LIMIT
-            })
-        );
+        assert_eq!(refused, Some(WireError::TooLong { what: "an event stream", limit: LIMIT }));
         let mut parser = Parser::new();
         let line = format!("data: {}\n", "x".repeat(1_000));
-        let refused = (0..2_000)
-            .map(|_| parser.push(line.as_bytes()))
-            .find_map(Result::err);
-        assert!(
-            refused.is_some(),
-            "an event without end must be refused too"
-        );
+        let refused = (0..2_000).map(|_| parser.push(line.as_bytes())).find_map(Result::err);
+        assert!(refused.is_some(), "an event without end must be refused too");
     }
 }
