@@ -78,3 +78,6 @@ fn faults(case: &Case<'_>, recoveries: &[backlog::Measured]) -> Vec<FaultFigures
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,3 +9,14 @@
 pub(crate) fn whole(value: f64) -> u64 {
     value.round() as u64
 }
+
+/// Six decimals: more than any figure here means, and few enough that JSON gives back the very same number.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// `1 order`, `2 orders`.
+pub(crate) fn many(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}

@@ -7,6 +7,7 @@ use super::Desk;
 use crate::case::{Case, Claim};
 use crate::history::{Answer, Op, Outcome};
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 /// Statuses that the contract knows for placing an order.
@@ -29,7 +30,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let odd = odd_statuses(case);
     if !wrong.is_empty() {
         let summary =
-            format!("{} orders got an answer that is not their own, changed, or was refused without reason", wrong.len());
+            format!("{} with an answer that is not its own, or changed, or a refusal without reason", many(wrong.len(), "order"));
         let orders = lives(case, wrong.iter().copied());
         return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with(odd).with_orders(orders);
     }

@@ -7,6 +7,7 @@ use super::Desk;
 use crate::case::Case;
 use crate::history::{NodeIx, reads};
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -17,12 +18,12 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let ledgers = differing_ledgers(case);
     let count = orders.len() + ledgers.len();
     if count > 0 && !case.is_quiescent() {
-        let summary = format!("{count} differences between nodes, which were not quiescent when they were read");
+        let summary = format!("{} between nodes, which were not quiescent when they were read", many(count, "difference"));
         return Finding::unknown(NAME, summary).counting(count);
     }
     if count > 0 {
         let lives = lives(case, orders.iter().map(|(order, _)| *order));
-        let summary = format!("nodes differ in {} orders and {} ledger lines", orders.len(), ledgers.len());
+        let summary = format!("nodes differ in {} and {}", many(orders.len(), "order"), many(ledgers.len(), "ledger line"));
         let evidence = orders.into_iter().map(|(_, line)| line).chain(ledgers).collect();
         return Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(lives);
     }

@@ -9,6 +9,7 @@ use crate::case::Case;
 use crate::figures::clock::wall_us;
 use crate::history::{NodeIx, Order, Outcome, PublishedMessage};
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 /// The stream drops a message whose id it has stored within this time.
@@ -39,13 +40,13 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let orders = lives(case, wrong.iter().copied());
-        let summary = format!("{} orders took effect more than once, or were taken in twice", wrong.len());
+        let summary = format!("{} in effect more than once, or taken in twice", many(wrong.len(), "order"));
         return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
     }
     if tolerated.is_empty() {
         Finding::valid(NAME, "no order was applied, acknowledged or published twice")
     } else {
-        let summary = format!("{} messages are twice in the stream, outside its deduplication window", tolerated.len());
+        let summary = format!("{} twice in the stream, outside its deduplication window", many(tolerated.len(), "message"));
         Finding::valid(NAME, summary).with(tolerated)
     }
 }

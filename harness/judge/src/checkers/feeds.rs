@@ -7,6 +7,7 @@ use super::Desk;
 use crate::case::Case;
 use crate::history::{MessageSeen, NodeIx};
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -32,7 +33,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let repeated = if repeats > 0 { vec![format!("{repeats} events were shown again at the same position")] } else { Vec::new() };
     if !wrong.is_empty() {
         let orders: BTreeSet<usize> = wrong.iter().map(|(order, _)| *order).collect();
-        let summary = format!("{} events contradict the projection of their node, or were left out", wrong.len());
+        let summary = format!("{} at odds with the projection of its node, or left out", many(wrong.len(), "event"));
         let evidence = wrong.into_iter().map(|(_, line)| line).collect();
         let count = orders.len();
         return Finding::invalid(NAME, summary).counting(count).with(evidence).with(repeated).with_orders(lives(case, orders));

@@ -5,6 +5,7 @@ use super::Desk;
 use crate::case::Case;
 use crate::history::{Op, Order, Outcome};
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -33,13 +34,14 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let orders = lives(case, wrong.iter().copied());
-        let summary = format!("{} orders were answered as new after they had been acknowledged", wrong.len());
+        let summary = format!("{} answered as new after the acknowledgement", many(wrong.len(), "order"));
         return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
     }
     if early.is_empty() {
         Finding::valid(NAME, "every acknowledged order was remembered")
     } else {
-        let summary = format!("every acknowledged order was remembered; {} first attempts were answered as replays", early.len());
+        let summary =
+            format!("every acknowledged order was remembered; {} answered as a replay", many(early.len(), "first attempt"));
         Finding::valid(NAME, summary).with(early)
     }
 }

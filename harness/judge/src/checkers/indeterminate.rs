@@ -5,6 +5,7 @@ use super::Desk;
 use crate::case::Class;
 use crate::fate::Fate;
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -28,7 +29,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     let evidence = unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.orders[*order].id)).collect();
     let orders = lives(desk.case, unresolved.iter().map(|(order, _)| *order));
-    let summary = format!("{} indeterminate orders are unresolved; {resolved}", unresolved.len());
+    let summary = format!("{} unresolved; {resolved}", many(unresolved.len(), "indeterminate order"));
     Finding::unknown(NAME, summary).counting(unresolved.len()).with(evidence).with_orders(orders)
 }
 

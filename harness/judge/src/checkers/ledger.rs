@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Desk;
 use crate::history::{NodeIx, reads};
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,7 +52,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let count = wrong.len();
-        let summary = format!("{count} ledger lines are not the sum of their orders");
+        let summary = format!("{} at odds with the sum of the orders", many(count, "ledger line"));
         let finding = if case.is_quiescent() { Finding::invalid(NAME, summary) } else { Finding::unknown(NAME, summary) };
         return finding.counting(count).with(wrong);
     }

@@ -3,6 +3,7 @@
 use super::Desk;
 use crate::fate::Fate;
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -13,7 +14,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         claims().filter_map(|(_, fate)| if let Fate::Unjudged(why) = fate { Some(why.as_str()) } else { None }).collect();
     if !lost.is_empty() {
         let orders = lives(desk.case, lost.iter().copied());
-        let summary = format!("{} orders took effect or were promised, and a node does not have them", lost.len());
+        let summary = format!("{} promised or taken in, and missing on a node", many(lost.len(), "order"));
         let evidence = claims()
             .filter_map(|(claim, fate)| {
                 let Fate::Lost(nodes) = fate else { return None };
@@ -24,7 +25,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::invalid(NAME, summary).counting(lost.len()).with(evidence).with_orders(orders);
     }
     if let Some(why) = unjudged.first() {
-        let summary = format!("{} acknowledged orders are not on every node, but cannot be called lost: {why}", unjudged.len());
+        let summary =
+            format!("{} not on every node, but not to be called lost: {why}", many(unjudged.len(), "acknowledged order"));
         return Finding::unknown(NAME, summary);
     }
     let kept = claims().filter(|(_, fate)| matches!(fate, Fate::Applied)).count();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Desk;
 use crate::case::{Case, Class};
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 /// An order's content as some store holds it, or `None` where the store tells only its id.
@@ -48,7 +49,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::valid(NAME, "nothing took effect that was not asked for, or that was refused");
     }
     let orders = lives(case, wrong.iter().copied());
-    let summary = format!("{} orders took effect although they were refused, changed, or never attempted", wrong.len());
+    let summary = format!("{} in effect although refused, changed, or never attempted", many(wrong.len(), "order"));
     Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(orders)
 }
 

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -29,7 +30,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     wrong.sort_unstable();
     wrong.dedup();
     let orders = lives(case, wrong.iter().copied());
-    let summary = format!("{} orders were seen on a node and were gone later", wrong.len());
+    let summary = format!("{} seen on a node and gone later", many(wrong.len(), "order"));
     Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders)
 }
 

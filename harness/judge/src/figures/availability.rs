@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::history::Op;
+use crate::numbers::rounded;
 
 /// Over operations to nodes that no fault held at any moment of them, and over all.
 pub(crate) fn measure(case: &Case<'_>) -> (Option<f64>, Option<f64>) {
@@ -27,5 +28,5 @@ fn is_held(case: &Case<'_>, op: &Op) -> bool {
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+    (whole > 0).then(|| rounded(part as f64 / whole as f64))
 }

@@ -4,6 +4,7 @@ use super::backlog::{self, Measured};
 use super::histogram::Latencies;
 use super::requests::waited_us;
 use crate::case::Case;
+use crate::numbers::rounded;
 use crate::plan::{STEADY_MIN_MS, STEADY_MIN_OPS};
 use crate::report::SteadyState;
 
@@ -76,7 +77,7 @@ pub(crate) fn steady_state(case: &Case<'_>, readings: &Readings, propagation: &L
         from_ms: case.edges.ms(from_us),
         until_ms: case.edges.ms(until_us),
         operations: within.len() as u64,
-        success: served as f64 / within.len() as f64,
+        success: rounded(served as f64 / within.len() as f64),
         request_p50_ms: latencies.at_ms(0.5),
         request_p99_ms: latencies.at_ms(0.99),
         propagation_p50_ms: propagation.at_ms(0.5),

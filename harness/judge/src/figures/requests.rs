@@ -6,6 +6,7 @@ use super::histogram::Latencies;
 use crate::case::Case;
 use crate::checkers::LATE_MS;
 use crate::history::{NodeIx, Op, Outcome};
+use crate::numbers::rounded;
 use crate::report::{ByNode, LoadFigures, Requests};
 
 /// How long an operation kept its client waiting, until its answer or until it was given up; `None` for one that never
@@ -78,6 +79,6 @@ pub(crate) fn load(case: &Case<'_>) -> LoadFigures {
         unstarted: case.history.unstarted.len() as u64,
         late,
         late_start_p99_ms: lateness.at_ms(0.99),
-        served_per_s: served as f64 / (case.plan.load.duration_ms as f64 / 1_000.0).max(0.001),
+        served_per_s: rounded(served as f64 * 1_000.0 / case.plan.load.duration_ms.max(1) as f64),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::targets::{self, TargetError};
 use super::{Expect, FORMAT, Fault, FaultKind, Load, Plan};
-use crate::numbers::whole;
+use crate::numbers::{rounded, whole};
 use crate::scenario::{FaultSpec, Scenario};
 
 /// The least length of the steady state, and the least number of operations in it.
@@ -105,7 +105,7 @@ pub fn resolve(scenario: &Scenario, seed: u64, overrides: &Overrides, roster: &[
 
 fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Result<Load, PlanError> {
     let spec = &scenario.load;
-    let rate = overrides.rate.unwrap_or(spec.rate);
+    let rate = rounded(overrides.rate.unwrap_or(spec.rate));
     if !(rate > 0.0 && rate <= 100_000.0) {
         return Err(PlanError::Rate { rate });
     }

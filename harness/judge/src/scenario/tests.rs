@@ -1,1 +1,125 @@
+use super::*;
 
+const GOOD: &str = r#"hypothesis = "nothing is lost"
+
+[load]
+profile = "constant"
+rate = 300
+duration = "40s"
+
+[[fault]]
+at = "10s"
+for = "1.5s"
+kind = "stop"
+target = "one"
+"#;
+
+fn error(text: &str) -> ScenarioError {
+    Scenario::parse("scenarios/x.toml", text).expect_err("it is wrong")
+}
+
+/// The good scenario with one line replaced.
+fn with(line: &str, by: &str) -> String {
+    assert!(GOOD.contains(line), "{line}");
+    GOOD.replace(line, by)
+}
+
+#[test]
+fn defaults_are_filled_in() {
+    let scenario = Scenario::parse("scenarios/calm.toml", GOOD).expect("it is good");
+    assert_eq!(scenario.name, "calm");
+    assert_eq!(scenario.load.keys, Keys { repeat: 0.0, conflict: 0.0 });
+    assert_eq!((scenario.load.customers, scenario.load.processes_per_node), (500, None));
+    assert_eq!(scenario.load.client_timeout, Duration::from_secs(2));
+    assert_eq!(scenario.faults[0].hold, Some(Duration::from_millis(1_500)));
+}
+
+#[test]
+fn name_may_be_a_path_or_bare() {
+    for name in ["calm", "calm.toml", "scenarios/calm.toml", "/elsewhere/calm.toml"] {
+        assert_eq!(Scenario::parse(name, GOOD).expect("it is good").name, "calm");
+    }
+    let text = with("rate = 300", "rate = 0");
+    let shown = Scenario::parse("calm", &text).expect_err("no rate").to_string();
+    assert!(shown.starts_with("scenarios/calm.toml:5:8: "), "{shown}");
+}
+
+#[test]
+fn error_shows_file_line_column_and_a_caret() {
+    let text = with("rate = 300", "speed = 300");
+    let shown = error(&text).to_string();
+    let expected = "scenarios/x.toml:5:1: unknown field `speed`, expected one of `profile`, `rate`, `duration`, \
+                    `warm_up`, `client_timeout`, `processes_per_node`, `keys`, `customers`\n  5 | speed = 300\n    | ^^^^^";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
+    let table: [(&str, &str, usize, &str); 14] = [
+        (r#"profile = "constant""#, r#"profile = "ramp""#, 4, "unknown variant `ramp`, expected `constant` or `poisson`"),
+        (r#"kind = "stop""#, r#"kind = "nuke""#, 11, "expected one of `stop`, `kill`, `pause`, `restart`"),
+        (r#"duration = "40s""#, r#"duration = "40 parsecs""#, 6, "expected a duration such as"),
+        (r#"duration = "40s""#, "duration = 40", 6, "expected a duration such as"),
+        (r#"duration = "40s""#, "", 3, "missing field `duration`"),
+        ("rate = 300", "rate = -1", 5, "above 0"),
+        ("rate = 300", "rate = \"fast\"", 5, "invalid type"),
+        ("rate = 300", "rate = 300\nkeys = \"many\"", 6, "\"unique\", \"hot\", or shares"),
+        ("rate = 300", "rate = 300\nkeys = { repeat = 2 }", 6, "a share between 0 and 1"),
+        ("rate = 300", "rate = 300\nkeys = { repeats = 0.1 }", 6, "unknown field `repeats`"),
+        ("rate = 300", "rate = 300\nkeys = { repeat = 0.7, conflict = 0.7 }", 6, "a share between 0 and 1"),
+        ("rate = 300", "rate = 300\ncustomers = 0", 6, "at least 1 customer"),
+        ("[[fault]]", "[exercise]\nlaughs = 3\n\n[[fault]]", 9, "unknown counter `laughs`, expected one of `new`, `replays`"),
+        (r#"hypothesis = "nothing is lost""#, r#"hypothesis = " ""#, 1, "the hypothesis is empty"),
+    ];
+    for (line, by, at, expected) in table {
+        let error = error(&with(line, by));
+        assert_eq!(error.line, at, "{error}");
+        assert!(error.message.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn broken_toml_is_placed() {
+    let error = error("hypothesis = \"x\"\n[load\n");
+    assert_eq!(error.line, 2, "{error}");
+}
+
+#[test]
+fn keys_may_be_hot_or_shares() {
+    let keys = |keys: &str| {
+        let text = with("rate = 300", &format!("rate = 300\nkeys = {keys}"));
+        Scenario::parse("x", &text).expect("it is good").load.keys
+    };
+    assert_eq!(keys(r#""hot""#), Keys { repeat: 1.0, conflict: 0.0 });
+    assert_eq!(keys(r#""unique""#), Keys { repeat: 0.0, conflict: 0.0 });
+    assert_eq!(keys("{ repeat = 0.05, conflict = 0.01 }"), Keys { repeat: 0.05, conflict: 0.01 });
+}
+
+#[test]
+fn durations_are_exact_or_refused() {
+    let good = [("250ms", 250), ("1.5s", 1_500), ("2m", 120_000), ("0.1s", 100), ("1h", 3_600_000), ("0s", 0)];
+    for (text, ms) in good {
+        assert_eq!(parse_duration(text), Some(Duration::from_millis(ms)), "{text}");
+    }
+    for text in ["", "10", "s", "1.2345s", "-1s", "10 y", "1e3s", "2000h", "0.5ms"] {
+        assert_eq!(parse_duration(text), None, "{text}");
+    }
+}
+
+#[test]
+fn every_scenario_of_the_project_parses_and_opens_with_its_hypothesis() {
+    let all = [
+        ("default", include_str!("../../../../scenarios/default.toml")),
+        ("quick", include_str!("../../../../scenarios/quick.toml")),
+        ("stop-node-2", include_str!("../../../../scenarios/stop-node-2.toml")),
+    ];
+    let roster: Vec<String> = (1..=3).map(|node| format!("cluster-node-{node}")).collect();
+    for (name, text) in all {
+        assert!(text.starts_with("hypothesis = "), "{name}");
+        let scenario = Scenario::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+        for seed in 0..50 {
+            let plan = crate::plan::resolve(&scenario, seed, &crate::plan::Overrides::default(), &roster);
+            plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
