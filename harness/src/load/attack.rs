@@ -19,6 +19,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Starts an attack whose users carry out the workload's slots; it ends after [`stop`].
 pub(super) fn spawn(workload: &Arc<Workload>) -> Result<JoinHandle<Result<(), LoadError>>, LoadError> {
+    // Refused only when a logger is there already, and then goose installs none either.
+    let _ = log::set_logger(&Silent);
     goose::reset_killswitch();
     let mut attack = GooseAttack::initialize_with_config(configuration(workload.users())).map_err(refused)?;
     for pool in 0..workload.pools.len() {
@@ -36,24 +38,34 @@ pub(super) fn stop(reason: &str) {
     goose::trigger_killswitch(reason);
 }
 
+/// goose writes a line to stdout for each request that fails, and under faults many do; the history has them all.
+struct Silent;
+
+impl log::Log for Silent {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        false
+    }
+
+    fn log(&self, _: &log::Record<'_>) {}
+
+    fn flush(&self) {}
+}
+
 // The type has private fields, so it cannot be written as one literal.
 fn configuration(users: usize) -> GooseConfiguration {
     let mut configuration = GooseConfiguration::default();
     configuration.users = Some(users);
-    configuration.increase_time = Some("1".into());
+    configuration.increase_rate = Some(users.to_string());
     configuration.no_telnet = true;
-    configuration.no_websocket = true;
-    configuration.no_reset_metrics = true;
     configuration.no_print_metrics = true;
     configuration.no_error_summary = true;
-    configuration.no_granular_report = true;
     configuration.quiet = 3;
     configuration
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 fn refused(error: GooseError) -> LoadError {
-    LoadError::Goose(error.to_string())
+    LoadError::Goose(format!("{error}: {error:?}"))
 }
 
 /// One transaction is one slot: wait for it, write it down, send it, write down what came back.
