@@ -25,6 +25,9 @@ pub const OWNER: &str = "harness";
 /// From the end of compose's work until everything is healthy; Redis may load a long append-only file.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
+/// A service that was thawed passes its next health check within a few seconds.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
+
 /// A Catga node of a running cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -123,6 +126,7 @@ pub async fn up(
         progress(&format!("removing what an earlier run left in project {project}"));
         run.down(true).await?;
     }
+    ready::recovered(engine, project, RECOVERED_WITHIN).await;
     let found = engine.containers(project).await?;
     options.ports.refuse_taken(engine, &options.root, &found).await?;
     progress(&format!("starting project {project}"));

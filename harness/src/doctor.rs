@@ -76,7 +76,8 @@ async fn engine_facts(engine: &Engine) -> Vec<Finding> {
 }
 
 fn resources(facts: &EngineFacts) -> Finding {
-    let what = format!("engine's machine: {} cores, {:.1} GiB of memory", facts.cores, facts.memory_bytes as f64 / f64::from(1 << 30));
+    let what =
+        format!("engine's machine: {} cores, {:.1} GiB of memory", facts.cores, facts.memory_bytes as f64 / f64::from(1 << 30));
     if facts.cores >= CORES && facts.memory_bytes >= MEMORY_BYTES {
         Finding::ok(what)
     } else {
@@ -94,7 +95,10 @@ async fn compiler() -> Vec<Finding> {
     let library = tool::run(Command::new("cc").arg("-print-file-name=libc.a"), ASK).await;
     let library = match library.as_deref().map(str::trim) {
         Ok(path) if path.contains('/') => Finding::ok(format!("static C library: {path}")),
-        Ok(_) => Finding::bad("static C library: not found", "install it (`apt-get install libc6-dev`): the node's image holds a static binary"),
+        Ok(_) => Finding::bad(
+            "static C library: not found",
+            "install it (`apt-get install libc6-dev`): the node's image holds a static binary",
+        ),
         Err(error) => Finding::bad(format!("linker: {error}"), "install a C toolchain (`apt-get install build-essential`)"),
     };
     vec![rust, library]
@@ -157,7 +161,10 @@ mod tests {
     #[test]
     fn an_error_is_parted_into_what_was_found_and_what_to_do() {
         let finding = failed("compose tool", "no compose tool: neither runs here; install one");
-        assert_eq!((finding.what.as_str(), finding.advice.as_str()), ("compose tool: no compose tool: neither runs here", "install one"));
+        assert_eq!(
+            (finding.what.as_str(), finding.advice.as_str()),
+            ("compose tool: no compose tool: neither runs here", "install one")
+        );
         assert!(!finding.ok);
     }
 

@@ -35,7 +35,9 @@ pub async fn run(command: &mut Command, limit: Duration) -> Result<String, ToolE
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0).spawn();
     let mut child = match spawned {
         Ok(child) => child,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ToolError::Missing { program }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(ToolError::Missing { program });
+        }
         Err(error) => return Err(ToolError::Start { program, error }),
     };
     let (answer, all) = (Captured::default(), Captured::default());

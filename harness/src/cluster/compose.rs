@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn only_versions_before_the_specification_are_too_old() {
-        for (version, expected) in [("1.25.0", true), ("1.26.2", true), ("1.29.2", false), ("2.26.1-4", false), ("2.40.3+ds1", false)] {
+        for (version, expected) in
+            [("1.25.0", true), ("1.26.2", true), ("1.29.2", false), ("2.26.1-4", false), ("2.40.3+ds1", false)]
+        {
             assert_eq!(is_too_old(version), expected, "{version}");
         }
     }

@@ -45,7 +45,9 @@ fn sockets_on(table: &str, port: u16) -> Vec<String> {
 }
 
 fn holds_any(process: &Path, sockets: &HashSet<String>) -> bool {
-    let Ok(files) = fs::read_dir(process.join("fd")) else { return false };
+    let Ok(files) = fs::read_dir(process.join("fd")) else {
+        return false;
+    };
     files
         .filter_map(Result::ok)
         .filter_map(|file| fs::read_link(file.path()).ok())

@@ -79,7 +79,9 @@ impl Ports {
         let env_file = env_file(root)?;
         for (published, port) in PUBLISHED.iter().zip(self.0) {
             let said = std::env::var(published.variable).ok().or_else(|| value_in(&env_file, published.variable));
-            let Some(port) = resolve(published, port, said.as_deref())? else { continue };
+            let Some(port) = resolve(published, port, said.as_deref())? else {
+                continue;
+            };
             let held_by_us = ours.iter().any(|container| container.ports.values().any(|held| *held == port));
             if !held_by_us && is_taken(port) {
                 let by = holder(engine, port).await?;
@@ -164,8 +166,8 @@ fn env_file(root: &Path) -> Result<String, ClusterError> {
 
 /// The last line that sets it counts, as it does for compose.
 fn value_in(env_file: &str, variable: &str) -> Option<String> {
-    let set = env_file.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = set.filter(|(name, _)| name.trim() == variable).last()?;
+    let mut set = env_file.lines().rev().filter_map(|line| line.split_once('='));
+    let (_, value) = set.find(|(name, _)| name.trim() == variable)?;
     Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }
 

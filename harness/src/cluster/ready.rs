@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use serde::Deserialize;
 
 use super::{Cluster, ClusterError, Node, service_name};
-use crate::engine::{ContainerState, Engine, EngineError};
+use crate::engine::{ContainerState, Engine, EngineError, Health as ContainerHealth, Status};
 use crate::http;
 use crate::poll::{self, Asked};
 
@@ -39,6 +39,20 @@ pub(super) async fn wait(engine: &Engine, project: &str, within: Duration) -> Re
             Err(ClusterError::NotReady { project: project.to_owned(), expired, logs })
         }
     }
+}
+
+/// Waits until nothing that runs is unhealthy: a frozen container counts as unhealthy, and compose 1 gives up at once on
+/// a dependency that is. A service that stays so is compose's to report.
+pub(super) async fn recovered(engine: &Engine, project: &str, within: Duration) {
+    let asked = poll::until(within, ASK_EVERY, || async {
+        let containers = engine.containers(project).await.map_err(|error| error.to_string())?;
+        let unhealthy = containers
+            .iter()
+            .find(|container| container.status == Status::Running && container.health == Some(ContainerHealth::Unhealthy));
+        unhealthy.map_or(Ok(()), |container| Err(container.name.clone()))
+    });
+    // Whatever was last seen, compose will say more about it.
+    let _ = asked.await;
 }
 
 async fn look(client: &reqwest::Client, project: &str, containers: &[ContainerState]) -> Asked<Cluster> {
@@ -82,7 +96,10 @@ fn handles(project: &str, containers: &[ContainerState]) -> Asked<Cluster> {
         nats: address(NATS, 4222)?,
         nats_monitor: format!("http://{}", address(NATS, 8222)?),
         redis: address(REDIS, 6379)?,
-        containers: containers.iter().map(|container| (service_name(container), container.id.clone())).collect::<BTreeMap<_, _>>(),
+        containers: containers
+            .iter()
+            .map(|container| (service_name(container), container.id.clone()))
+            .collect::<BTreeMap<_, _>>(),
     })
 }
 
@@ -111,18 +128,17 @@ async fn identity(client: &reqwest::Client, node: &Node) -> Asked<String> {
 
 async fn logs_of_unhealthy(engine: &Engine, project: &str) -> Result<String, EngineError> {
     let containers = engine.containers(project).await?;
-    let mut text = String::new();
-    for container in containers.iter().filter(|container| !container.is_healthy()) {
+    let unhealthy = containers.iter().filter(|container| !container.is_healthy());
+    let quotes = unhealthy.map(|container| async {
         let lines = engine.last_lines(&container.id, LOG_LINES).await?;
-        text.push_str(&format!("\nlast lines of {}:\n{}", service_name(container), lines.trim_end()));
-    }
-    Ok(text)
+        Ok(format!("\nlast lines of {}:\n{}", service_name(container), lines.trim_end()))
+    });
+    Ok(try_join_all(quotes).await?.concat())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Health as ContainerHealth, Status};
 
     fn container(service: &str, number: u32, ports: &[(u16, u16)]) -> ContainerState {
         ContainerState {

@@ -48,13 +48,19 @@ impl Engine {
     /// The running container that publishes a TCP port of the host, of any project.
     pub async fn publisher(&self, port: u16) -> Result<Option<Publisher>, EngineError> {
         let options = ListContainersOptionsBuilder::new().build();
-        let listed = self.asked("list the containers at", &self.host, QUESTION, self.docker.list_containers(Some(options))).await?;
+        let listed =
+            self.asked("list the containers at", &self.host, QUESTION, self.docker.list_containers(Some(options))).await?;
         let found = listed.into_iter().find(|container| {
             let ports = container.ports.as_deref().unwrap_or_default();
             ports.iter().any(|published| published.public_port == Some(port))
         });
         Ok(found.map(|container| Publisher {
-            name: container.names.unwrap_or_default().first().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+            name: container
+                .names
+                .unwrap_or_default()
+                .first()
+                .map(|name| name.trim_start_matches('/').to_owned())
+                .unwrap_or_default(),
             project: container.labels.unwrap_or_default().get(PROJECT_LABEL).cloned(),
         }))
     }

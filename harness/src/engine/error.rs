@@ -41,9 +41,7 @@ impl EngineError {
             (_, Some(io::ErrorKind::PermissionDenied)) => Self::NotPermitted { host },
             (Error::SocketNotFoundError(_), _) => Self::Absent { host, answer: String::from("there is no such socket") },
             (_, Some(kind)) => Self::Absent { host, answer: kind.to_string() },
-            (Error::HyperLegacyError { .. } | Error::RequestTimeoutError, None) => {
-                Self::Absent { host, answer: whole(error) }
-            }
+            (Error::HyperLegacyError { .. } | Error::RequestTimeoutError, None) => Self::Absent { host, answer: whole(error) },
             _ => Self::Unusable { host, answer: whole(error) },
         }
     }

@@ -68,8 +68,12 @@ impl Engine {
             match tokio::time::timeout(limit, events.next()).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(Ok(_))) => limit = PULL_SILENCE,
-                Ok(Some(Err(error))) => return Err(EngineError::answered("pull", &image(tag), &error)),
-                Err(_) => return Err(EngineError::Deadline { call: "pull", on: image(tag), limit }),
+                Ok(Some(Err(error))) => {
+                    return Err(EngineError::answered("pull", &image(tag), &error));
+                }
+                Err(_) => {
+                    return Err(EngineError::Deadline { call: "pull", on: image(tag), limit });
+                }
             }
         }
     }

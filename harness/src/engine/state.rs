@@ -59,7 +59,7 @@ pub struct ContainerState {
     /// TCP ports: inside the container, and on the host; empty while it does not run.
     pub ports: BTreeMap<u16, u16>,
     /// `compose run` made it: no part of the cluster.
-    pub(super) one_off: bool,
+    pub one_off: bool,
 }
 
 /// A container that holds a port of the host.
@@ -94,8 +94,12 @@ impl ContainerState {
     pub fn summary(&self) -> String {
         let status = format!("{:?}", self.status).to_lowercase();
         match (self.status, self.health) {
-            (Status::Running, Some(health)) => format!("{status}, {}", format!("{health:?}").to_lowercase()),
-            (Status::Exited, _) if self.oom_killed => format!("{status} {}, out of memory", self.exit_code),
+            (Status::Running, Some(health)) => {
+                format!("{status}, {}", format!("{health:?}").to_lowercase())
+            }
+            (Status::Exited, _) if self.oom_killed => {
+                format!("{status} {}, out of memory", self.exit_code)
+            }
             (Status::Exited | Status::Dead, _) => format!("{status} {}", self.exit_code),
             _ => status,
         }
@@ -155,7 +159,6 @@ fn status(status: Option<ContainerStateStatusEnum>, paused: Option<bool>, runnin
         return Status::Paused;
     }
     match status.unwrap_or(E::EMPTY) {
-        E::CREATED => Status::Created,
         E::RUNNING | E::STOPPING => Status::Running,
         E::PAUSED => Status::Paused,
         E::RESTARTING => Status::Restarting,
@@ -163,7 +166,7 @@ fn status(status: Option<ContainerStateStatusEnum>, paused: Option<bool>, runnin
         E::EXITED => Status::Exited,
         E::DEAD => Status::Dead,
         E::EMPTY if running == Some(true) => Status::Running,
-        E::EMPTY => Status::Created,
+        E::CREATED | E::EMPTY => Status::Created,
     }
 }
 

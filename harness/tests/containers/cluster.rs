@@ -7,7 +7,7 @@ use harness::cluster::{self, ClusterError, Port, Ports};
 use harness::engine::{ContainerState, Engine, Status};
 use harness::poll;
 
-use super::support::{Bench, quiet};
+use super::support::{Bench, options, quiet};
 
 const SHOWS_WITHIN: Duration = Duration::from_secs(10);
 const HEALS_WITHIN: Duration = Duration::from_secs(40);
@@ -111,7 +111,7 @@ async fn leaves_and_comes_up_again(bench: Bench) {
     engine.pause(&first.containers["nats"]).await.expect("paused");
     engine.kill(&first.containers["cluster-node-3"], "SIGKILL").await.expect("killed");
 
-    let keep = cluster::UpOptions { start: cluster::Start::Keep, ..bench.options() };
+    let keep = cluster::UpOptions { start: cluster::Start::Keep, ..options() };
     let kept = cluster::up(engine, &bench.tool, &bench.images, &bench.project, &keep, &quiet).await.expect("healed");
     assert_eq!(kept.containers, first.containers, "the same containers go on");
 
@@ -128,7 +128,7 @@ async fn taken_port_is_told_with_its_holder_before_anything_is_made() {
 async fn is_refused_a_port(bench: Bench) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let options = cluster::UpOptions { ports: Ports::free().with("CATGA_REDIS_PORT", Port::Fixed(port)), ..bench.options() };
+    let options = cluster::UpOptions { ports: Ports::free().with("CATGA_REDIS_PORT", Port::Fixed(port)), ..options() };
     let error =
         cluster::up(&bench.engine, &bench.tool, &bench.images, &bench.project, &options, &quiet).await.expect_err("taken");
     assert!(matches!(error, ClusterError::PortTaken { .. }), "{error:?}");

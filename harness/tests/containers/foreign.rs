@@ -6,7 +6,7 @@ use harness::cluster::{self, ClusterError};
 use harness::tool;
 use tokio::process::Command;
 
-use super::support::{Bench, quiet, root};
+use super::support::{Bench, options, quiet, root};
 
 /// What an operator types, with the images and free ports that the test has.
 async fn by_hand(bench: &Bench, words: &[&str]) {
@@ -38,7 +38,7 @@ async fn somebody_elses_cluster_is_attached_to_and_never_changed() {
 
 async fn is_left_alone(bench: Bench) {
     let before = bench.engine.containers(&bench.project).await.expect("listed");
-    let up = cluster::up(&bench.engine, &bench.tool, &bench.images, &bench.project, &bench.options(), &quiet).await;
+    let up = cluster::up(&bench.engine, &bench.tool, &bench.images, &bench.project, &options(), &quiet).await;
     let down = cluster::down(&bench.engine, &bench.tool, &root(), &bench.project, true).await;
     let expected = format!("volume {}_redis_data", bench.project);
     for error in [up.expect_err("refused"), down.expect_err("refused")] {

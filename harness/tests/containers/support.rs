@@ -28,6 +28,11 @@ async fn images(engine: &Engine) -> Images {
     made.await.clone()
 }
 
+/// A fresh start on free ports.
+pub(super) fn options() -> UpOptions {
+    UpOptions { root: root(), start: Start::Fresh, ports: Ports::free(), plant: None }
+}
+
 pub(super) fn quiet(_: &str) {}
 
 impl Bench {
@@ -38,12 +43,8 @@ impl Bench {
         Self { engine, tool, images, project: format!("catga-test-{name}-{}", std::process::id()) }
     }
 
-    pub(super) fn options(&self) -> UpOptions {
-        UpOptions { root: root(), start: Start::Fresh, ports: Ports::free(), plant: None }
-    }
-
     pub(super) async fn up(&self) -> Cluster {
-        cluster::up(&self.engine, &self.tool, &self.images, &self.project, &self.options(), &quiet).await.expect("a cluster")
+        cluster::up(&self.engine, &self.tool, &self.images, &self.project, &options(), &quiet).await.expect("a cluster")
     }
 
     /// Runs a test, and takes its project down whatever came of it.
