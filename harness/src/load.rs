@@ -116,3 +116,6 @@ impl Load {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! The whole load against a stand-in for a node that answers, or keeps silent, as it is told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use judge::history::{Entry, Header, Outcome};
+use judge::plan::{Overrides, Plan};
+use judge::scenario::Scenario;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::cluster::Node;
+
+const NODE: &str = "cluster-node-1";
+const NONCE: &str = "n";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Answers,
+    KeepsSilent,
+}
+
+/// Speaks just enough HTTP to place orders.
+async fn stand_in(manner: Manner) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            tokio::spawn(serve(connection, manner));
+        }
+    });
+    address
+}
+
+async fn serve(connection: TcpStream, manner: Manner) {
+    let mut connection = BufReader::new(connection);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if connection.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        connection.read_exact(&mut body).await.expect("the body");
+        if manner == Manner::KeepsSilent {
+            return std::future::pending().await;
+        }
+        let asked = String::from_utf8(body).expect("utf-8");
+        let order = asked.trim_end_matches('}');
+        let answer = format!(r#"{order},"messageId":"m","acceptedBy":"a","acceptedAt":"2026-01-01T00:00:00.000000Z"}}"#);
+        let head = format!("HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
+        connection.write_all(format!("{head}{answer}").as_bytes()).await.expect("the answer");
+    }
+}
+
+fn plan(rate: u32, processes: u32, client_timeout_ms: u64) -> Plan {
+    let text = format!(
+        "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = {rate}\nduration = \"1s\"\nwarm_up = \"100ms\"\nkeys = \"unique\"\n"
+    );
+    let scenario = Scenario::parse("test", &text).expect("a scenario");
+    let mut plan = judge::plan::resolve(&scenario, 1, &Overrides::default(), &[NODE.to_owned()]).expect("a plan");
+    plan.load.processes_per_node = processes;
+    plan.load.client_timeout_ms = client_timeout_ms;
+    plan
+}
+
+async fn carried_out(plan: &Plan, manner: Manner) -> Vec<Entry> {
+    let address = stand_in(manner).await;
+    let node = Node { name: NODE.into(), id: "a".into(), url: format!("http://{address}"), container: String::new() };
+    let cluster = Cluster {
+        project: "test".into(),
+        nodes: vec![node],
+        nats: String::new(),
+        nats_monitor: String::new(),
+        redis: String::new(),
+        containers: BTreeMap::new(),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let header = Header {
+        format: judge::history::FORMAT,
+        harness: "test".into(),
+        nonce: NONCE.into(),
+        scenario: "test".into(),
+        seed: 1,
+        started_at: "2026-01-01T00:00:00Z".into(),
+        nodes: Vec::new(),
+        cluster: "compose".into(),
+    };
+    let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
+    let load = Load::start(plan, &cluster, NONCE, &recorder).await.expect("the load starts");
+    load.finish().await.expect("the load ends");
+    recorder.finish().expect("the history is written");
+    let text = std::fs::read_to_string(folder.path().join(crate::recorder::HISTORY)).expect("a history");
+    text.lines().map(|line| serde_json::from_str(line).expect("an entry")).collect()
+}
+
+fn count(entries: &[Entry], which: impl Fn(&Entry) -> bool) -> usize {
+    entries.iter().filter(|entry| which(entry)).count()
+}
+
+/// One test, since goose's switch is one per process and two loads at a time would end each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_slot_of_the_schedule_is_begun_in_time_or_recorded_as_never_begun() {
+    let ended = |outcome| move |entry: &Entry| matches!(entry, Entry::Complete(complete) if complete.outcome == outcome);
+    let invoked = |entry: &Entry| matches!(entry, Entry::Invoke(_));
+    let unstarted = |entry: &Entry| matches!(entry, Entry::Unstarted { .. });
+    let too_early = |entry: &Entry| matches!(entry, Entry::Invoke(invoke) if invoke.t_us < invoke.intended_us);
+
+    let answered = carried_out(&plan(200, 60, 1_000), Manner::Answers).await;
+    assert_eq!((count(&answered, invoked), count(&answered, ended(Outcome::Ok))), (200, 200));
+    assert_eq!((count(&answered, too_early), count(&answered, unstarted)), (0, 0));
+
+    // Two processes, each held up for 400 ms by every request: some 8 of 100 slots can be begun.
+    let silent = carried_out(&plan(100, 2, 400), Manner::KeepsSilent).await;
+    let begun = count(&silent, invoked);
+    assert!((4..=12).contains(&begun), "{begun} begun");
+    assert_eq!(count(&silent, ended(Outcome::Info)), begun);
+    assert_eq!(begun + count(&silent, unstarted), 100);
+}
