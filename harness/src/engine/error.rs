@@ -60,6 +60,10 @@ impl EngineError {
 
 /// The kind of the first IO error in the chain: the client wraps it several times.
 fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    // It hands its own cause on, and would be passed over.
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {
