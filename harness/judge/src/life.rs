@@ -143,9 +143,15 @@ fn status(op: &Op) -> String {
     }
 }
 
-fn content(customer_id: &str, amount_minor: Option<u64>) -> String {
-    let amount = amount_minor.map_or("an inexact amount".to_owned(), |minor| format!("{}.{:02}", minor / 100, minor % 100));
+/// A claim's content as people read it.
+pub(crate) fn content(customer_id: &str, amount_minor: Option<u64>) -> String {
+    let amount = amount_minor.map_or("an inexact amount".to_owned(), money);
     format!("{customer_id} {amount}")
+}
+
+/// Minor units as an amount, e.g. `12.30`.
+pub(crate) fn money(minor: u64) -> String {
+    format!("{}.{:02}", minor / 100, minor % 100)
 }
 
 fn row_state(state: RowState) -> &'static str {

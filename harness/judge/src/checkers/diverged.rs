@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Desk;
 use crate::case::Case;
 use crate::history::{NodeIx, reads};
-use crate::life::lives;
+use crate::life::{content, lives, money};
 use crate::numbers::many;
 use crate::verdict::Finding;
 
@@ -39,7 +39,8 @@ fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
     for (number, order) in case.history.orders.iter().enumerate() {
         let holds = |node: NodeIx| {
             let entries = case.projected(number).filter(move |entry| entry.node == node);
-            let mut held: Vec<_> = entries.map(|entry| (entry.customer_id.as_str(), entry.amount_minor, entry.applied)).collect();
+            let mut held: Vec<Held<'_>> =
+                entries.map(|entry| (entry.customer_id.as_str(), entry.amount_minor, entry.applied)).collect();
             held.sort_unstable();
             held
         };
@@ -49,17 +50,28 @@ fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
         let reference = holds(*first);
         if let Some(other) = others.iter().find(|node| holds(**node) != reference) {
             let line = format!(
-                "{}: {} holds {:?}, {} holds {:?}",
+                "{}: {} holds {}, {} {}",
                 order.id,
                 case.history.node_name(*first),
-                reference,
+                held(&reference),
                 case.history.node_name(*other),
-                holds(*other)
+                held(&holds(*other))
             );
             differing.push((number, line));
         }
     }
     differing
+}
+
+/// Customer, amount, and how often it was applied.
+type Held<'a> = (&'a str, Option<u64>, u64);
+
+fn held(entries: &[Held<'_>]) -> String {
+    if entries.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown = entries.iter().map(|(customer, amount, applied)| format!("{}, applied {applied}x", content(customer, *amount)));
+    shown.collect::<Vec<_>>().join(" and ")
 }
 
 fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
@@ -81,7 +93,11 @@ fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
             let shown: Vec<String> = read
                 .iter()
                 .map(|node| match by_node.get(node) {
-                    Some((orders, total)) => format!("{} {orders} orders, {total:?} minor units", history.node_name(*node)),
+                    Some((orders, total)) => format!(
+                        "{} {orders} orders, {}",
+                        history.node_name(*node),
+                        total.map_or("an inexact total".to_owned(), money)
+                    ),
                     None => format!("{} nothing", history.node_name(*node)),
                 })
                 .collect();

@@ -182,12 +182,12 @@ proptest! {
     #[test]
     fn history_cut_off_anywhere_is_never_valid_nor_a_false_alarm(
         turns in prop::collection::vec(right_turn(), 1..15),
-        cut in 0.0..1.0_f64,
+        cut: prop::sample::Index,
     ) {
         let (story, _) = play(&turns);
         let text = story.lines().join("\n") + "\n";
         let first = text.find('\n').unwrap_or(0) + 1;
-        let keep = first + ((text.len() - first - 2) as f64 * cut) as usize;
+        let keep = first + cut.index(text.len() - first - 2);
         let history = crate::history::read(&text.as_bytes()[..keep]).expect("a torn history can be read");
         let report = crate::judge(&story.plan, &history, &[]);
         prop_assert_eq!(report.verdict, Verdict::Unknown, "{}", report.reason);

@@ -78,7 +78,7 @@ fn counts(page: &mut Page, report: &Report) {
     page.labelled(
         "load",
         &format!(
-            "{} offered, {} started, {} never begun; {:.1} served per second; late starts p99 {} ms",
+            "{} offered, {} started, {} never begun; {:.1} served per second; starts late by {} ms at p99",
             count(load.offered),
             count(load.started),
             count(load.unstarted),
@@ -157,7 +157,7 @@ fn faults(page: &mut Page, report: &Report) {
     let mut table = Table::new(&["fault", "at", "healed", "effect", "heal", "recovery", "drained"]);
     for fault in &report.faults {
         table.row(&[
-            format!("{} {}", fault.kind.word(), fault.services.join("+")),
+            name(fault),
             seconds(fault.injected_at_ms),
             seconds(fault.healed_at_ms),
             proven(fault.effect_verified),
@@ -168,6 +168,12 @@ fn faults(page: &mut Page, report: &Report) {
     }
     table.print(page);
     page.blank();
+}
+
+/// Several services would not fit: then the scenario's word stands for them.
+fn name(fault: &FaultFigures) -> String {
+    let target = if let [service] = fault.services.as_slice() { service } else { &fault.target };
+    format!("{} {target}", fault.kind.word())
 }
 
 fn proven(verified: bool) -> String {

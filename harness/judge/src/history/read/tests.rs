@@ -23,7 +23,7 @@ fn torn_last_line_is_tolerated_and_reported() {
     let whole = text(&Story::good(6).lines());
     let history = read(&whole.as_bytes()[..whole.len() - 5]).expect("it can be read");
     let torn = history.torn.expect("it is torn");
-    assert_eq!(torn.line as usize, whole.lines().count());
+    assert_eq!(torn.line, whole.lines().count() as u64);
     assert_eq!(history.end_us, None);
 }
 

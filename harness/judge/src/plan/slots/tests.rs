@@ -40,7 +40,9 @@ fn poisson_load_has_the_rate_on_average_and_exponential_gaps() {
 fn every_node_gets_its_exact_share_without_a_fixed_turn() {
     let slots: Vec<Slot> = plan(1, 300.0, 10, UNIQUE, Profile::Constant).slots().collect();
     let mut shares: BTreeMap<usize, u64> = BTreeMap::new();
-    slots.iter().for_each(|slot| *shares.entry(slot.node).or_default() += 1);
+    for slot in &slots {
+        *shares.entry(slot.node).or_default() += 1;
+    }
     assert_eq!(shares.into_values().collect::<Vec<_>>(), [1_000, 1_000, 1_000]);
     let rounds: HashSet<Vec<usize>> = slots.chunks(3).map(|round| round.iter().map(|slot| slot.node).collect()).collect();
     assert_eq!(rounds.len(), 6, "all orders of three nodes come");
