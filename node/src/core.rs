@@ -25,7 +25,7 @@ use crate::state::Life;
 pub use accept::{PlaceOrder, Placement};
 pub use behaviours::{Measured, Validated};
 pub use events::OrderApplied;
-pub use feed::{Feed, FeedEvent, FeedRead};
+pub use feed::{Feed, FeedEvent, FeedRead, Mark};
 pub use health::{Check, Health, Status};
 pub use queries::{CustomerView, GetCustomer, GetOrder, ListOrders, OrderList};
 pub use relay::{RelayInbox, RelayQueue};

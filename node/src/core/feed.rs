@@ -39,12 +39,21 @@ impl FeedEvent {
 pub struct Feed {
     /// Events with positions that follow each other without a gap.
     ring: Mutex<VecDeque<Arc<FeedEvent>>>,
-    last: watch::Sender<u64>,
+    mark: watch::Sender<Mark>,
+}
+
+/// Where the feed is, as far as this process has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The position counter; it may lag behind the store's, and is 0 before the first look at it.
+    pub position: u64,
+    /// How often the counter went back: the store lost writes, and positions are given out again.
+    pub resets: u64,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { ring: Mutex::default(), last: watch::channel(0).0 }
+        Self { ring: Mutex::default(), mark: watch::channel(Mark::default()).0 }
     }
 }
 
@@ -54,8 +63,6 @@ pub enum FeedRead {
     Events(Vec<Arc<FeedEvent>>),
     /// Nothing new yet.
     Nothing,
-    /// The counter went back: the store lost writes, and positions are given out again.
-    Reset,
 }
 
 impl Feed {
@@ -71,20 +78,21 @@ impl Feed {
     }
 
     pub(super) fn note_position(&self, position: u64) {
-        self.last.send_if_modified(|last| {
-            let changed = *last != position;
-            if position < *last {
+        self.mark.send_if_modified(|mark| {
+            let changed = mark.position != position;
+            if position < mark.position {
                 self.ring.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                mark.resets += 1;
             }
-            *last = position;
+            mark.position = position;
             changed
         });
     }
 
-    /// The position counter as last seen, and its changes.
+    /// Where the feed is, and the changes of that.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.last.subscribe()
+    pub fn watch(&self) -> watch::Receiver<Mark> {
+        self.mark.subscribe()
     }
 
     /// Events after a position, where memory has all of them.
@@ -100,10 +108,7 @@ impl Feed {
 impl<P: Ports> Core<P> {
     /// The next events after a position; `last` is the highest that the reader knows of.
     pub async fn read_feed(&self, after: u64, last: u64) -> Result<FeedRead, StoreError> {
-        if last < after {
-            return Ok(FeedRead::Reset);
-        }
-        if last == after {
+        if last <= after {
             return Ok(FeedRead::Nothing);
         }
         if let Some(events) = self.feed.recall(after) {
@@ -112,5 +117,43 @@ impl<P: Ports> Core<P> {
         let page = self.store.page(after, PAGE).await?;
         let events: Vec<_> = page.entries.iter().map(|entry| Arc::new(entry.into())).collect();
         Ok(if events.is_empty() { FeedRead::Nothing } else { FeedRead::Events(events) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(position: u64) -> Arc<FeedEvent> {
+        Arc::new(FeedEvent { position, data: String::new() })
+    }
+
+    fn positions(feed: &Feed, after: u64) -> Option<Vec<u64>> {
+        feed.recall(after).map(|events| events.iter().map(|event| event.position).collect())
+    }
+
+    #[test]
+    fn memory_answers_only_where_it_has_every_event() {
+        let feed = Feed::default();
+        assert_eq!(positions(&feed, 0), None);
+        (5..=7).for_each(|position| feed.push(event(position)));
+        assert_eq!(positions(&feed, 3), None, "4 is not in memory");
+        assert_eq!(positions(&feed, 4), Some(vec![5, 6, 7]));
+        assert_eq!(positions(&feed, 6), Some(vec![7]));
+        assert_eq!(positions(&feed, 7), None);
+        feed.push(event(9));
+        assert_eq!(positions(&feed, 6), None, "8 went by unseen, so 7 is no longer followed by its next");
+        assert_eq!(positions(&feed, 8), Some(vec![9]));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_forgets_when_the_counter_goes_back() {
+        let feed = Feed::default();
+        (1..=2000).for_each(|position| feed.push(event(position)));
+        feed.note_position(2000);
+        assert_eq!(positions(&feed, 900), None);
+        assert_eq!(positions(&feed, 1990).map(|found| found.len()), Some(10));
+        feed.note_position(1500);
+        assert_eq!((positions(&feed, 1990), *feed.watch().borrow()), (None, Mark { position: 1500, resets: 1 }));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::App;
 use super::body::Answer;
-use crate::core::{Core, FeedRead};
+use crate::core::{Core, FeedRead, Mark};
 use crate::error::Error;
 use crate::ports::{Ports, Store};
 use crate::state::Phase;
@@ -30,6 +30,7 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
     if core.life.phase() == Phase::Draining {
         return Err(Error::Unavailable("the node is draining".to_owned()));
     }
+    let marks = core.feed.watch();
     let progress = core.store.progress().await.map_err(|error| Error::of_read(&error))?;
     let after = match headers.get("last-event-id") {
         None => progress.position,
@@ -42,7 +43,7 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
         }
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(run(core, sender, after, progress.position));
+    tokio::spawn(run(core, sender, marks, after, progress.position));
     let mut response = Response::new(Answer::Feed(receiver));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -51,15 +52,24 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
 }
 
 /// Feeds one client until it leaves, is too slow, or the node drains.
-async fn run<P: Ports>(core: Arc<Core<P>>, sender: mpsc::Sender<Bytes>, mut after: u64, known: u64) {
+async fn run<P: Ports>(
+    core: Arc<Core<P>>,
+    sender: mpsc::Sender<Bytes>,
+    mut marks: watch::Receiver<Mark>,
+    mut after: u64,
+    mut last: u64,
+) {
     let clients = Gauge::new(&core);
+    let resets = marks.borrow().resets;
     let reading = async {
-        let mut positions = core.feed.watch();
-        // The counter in memory is 0 until the first batch is applied; the store's is the truth.
-        let mut last = known;
         send(&core, &sender, Bytes::from(format!(": feed from {after}\n\n"))).await?;
         loop {
-            last = last.max(*positions.borrow_and_update());
+            let mark = *marks.borrow_and_update();
+            // Positions are given out again, so the client's place means nothing any more: it resumes anew.
+            if mark.resets != resets {
+                return None;
+            }
+            last = last.max(mark.position);
             match core.read_feed(after, last).await {
                 Ok(FeedRead::Events(events)) => {
                     let mut chunk = String::with_capacity(256 * events.len());
@@ -69,12 +79,11 @@ async fn run<P: Ports>(core: Arc<Core<P>>, sender: mpsc::Sender<Bytes>, mut afte
                     }
                     send(&core, &sender, Bytes::from(chunk)).await?;
                 }
-                Ok(FeedRead::Nothing) => match timeout(HEARTBEAT, positions.changed()).await {
+                Ok(FeedRead::Nothing) => match timeout(HEARTBEAT, marks.changed()).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return None::<()>,
                     Err(_) => send(&core, &sender, Bytes::from_static(b": still here\n\n")).await?,
                 },
-                Ok(FeedRead::Reset) => return None,
                 Err(_) => {
                     send(&core, &sender, Bytes::from_static(b": the store does not answer\n\n")).await?;
                     tokio::time::sleep(RETRY).await;

@@ -69,13 +69,18 @@ async fn container_name() -> Option<String> {
     for _ in 0..ATTEMPTS {
         for address in &addresses {
             match ask(resolver, *address).await {
-                Ok(Some(answer)) => return Some(answer.split('.').next().unwrap_or(&answer).to_owned()),
+                Ok(Some(answer)) => return Some(container_of(&answer).to_owned()),
                 Ok(None) => {}
                 Err(error) => tracing::debug!(%resolver, %address, %error, "asking for the container's name"),
             }
         }
     }
     None
+}
+
+/// The engine answers `<container>.<network>`; a container's own name may have dots.
+fn container_of(answer: &str) -> &str {
+    answer.rsplit_once('.').map_or(answer, |(container, _)| container)
 }
 
 fn resolver() -> Option<SocketAddr> {
@@ -127,6 +132,13 @@ mod tests {
         );
         assert_ne!(fitting("a.b"), fitting("a-b"));
         assert_eq!(fitting(""), fitting(""));
+    }
+
+    #[test]
+    fn the_network_is_cut_off_a_container_name() {
+        assert_eq!(container_of("catga_cluster-node-1_1.catga_redis"), "catga_cluster-node-1_1");
+        assert_eq!(container_of("my.node.net"), "my.node");
+        assert_eq!(container_of("bare"), "bare");
     }
 
     #[test]

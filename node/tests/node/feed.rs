@@ -113,3 +113,18 @@ async fn a_feed_starts_now_keeps_speaking_and_ends_when_the_node_drains() {
     assert_eq!(bad.send().await.expect("an answer").status(), StatusCode::UNPROCESSABLE_ENTITY);
     space.clean().await;
 }
+
+#[tokio::test]
+async fn a_feed_under_load_shows_every_position_once_and_in_order() {
+    let space = Space::new().await;
+    let node = space.node("n1").ready().await;
+    let mut feed = Feed::open(&space, &node, None).await;
+    let ids: Vec<String> = (0..600).map(|index| format!("order-{index}")).collect();
+    let posts = ids.iter().map(|id| node.place(id));
+    let (_, events) = tokio::join!(futures_util::future::join_all(posts), feed.events(600));
+    let positions: Vec<u64> = events.iter().map(|(position, _)| *position).collect();
+    assert_eq!(positions, (1..=600).collect::<Vec<_>>());
+    let orders: std::collections::BTreeSet<_> = events.into_iter().map(|(_, order)| order).collect();
+    assert_eq!(orders.len(), 600);
+    space.clean().await;
+}
