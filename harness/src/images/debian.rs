@@ -130,7 +130,9 @@ async fn install_builder() -> Result<(), String> {
 
 async fn install() -> Result<String, ToolError> {
     let mut apt = Command::new("apt-get");
-    apt.args(["install", "-y", "--no-install-recommends", "mmdebstrap", "debian-archive-keyring"]);
+    // Another apt may be at work on a fresh machine.
+    apt.args(["-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends"]);
+    apt.args(["mmdebstrap", "debian-archive-keyring"]);
     tool::run(apt.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL).await
 }
 
