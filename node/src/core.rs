@@ -6,6 +6,7 @@ mod behaviours;
 mod events;
 mod feed;
 mod health;
+mod planted;
 mod queries;
 mod recover;
 mod relay;

@@ -13,7 +13,7 @@ pub struct Settings {
     /// Address to serve HTTP on
     #[arg(long, env = "CATGA_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// NATS server with `JetStream`
+    /// NATS server, with its streams enabled
     #[arg(long, env = "CATGA_NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
     pub nats_url: String,
     /// Redis server; a path such as /3 selects a database
@@ -32,7 +32,7 @@ pub struct Settings {
     /// Prefix of every Redis key
     #[arg(long, env = "CATGA_KEY_PREFIX", default_value = "catga", value_name = "PREFIX")]
     pub key_prefix: String,
-    /// Name of the `JetStream` stream
+    /// Name of the stream
     #[arg(long, env = "CATGA_STREAM", default_value = "CATGA_CLUSTER", value_name = "NAME")]
     pub stream: String,
     /// Prefix of the stream's subjects; orders go to PREFIX.order.placed

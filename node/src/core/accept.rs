@@ -9,7 +9,7 @@ use super::{Core, Outgoing};
 use crate::error::Error;
 use crate::mediator::{Command, Handler, Request};
 use crate::order::{MessageId, NewOrder, PlacedOrder};
-use crate::ports::{Acceptance, Accepted, Clock, Ports, Rng, RowKey, Store, StoreError};
+use crate::ports::{Acceptance, Accepted, Bus, Clock, Ports, Rng, RowKey, Store, StoreError};
 use crate::state::Phase;
 
 /// Place an order.
@@ -91,11 +91,12 @@ impl<P: Ports> Core<P> {
         Error::from(error)
     }
 
-    /// Hands an accepted order to the relay; where that is full, its row falls due and is recovered.
+    /// Hands an accepted order to the relay; where that is full or the bus is down, its row falls due and is recovered.
     fn relay_now(&self, placed: PlacedOrder, payload: Bytes) {
         let row = RowKey { message_id: placed.message_id, order_id: Some(placed.order.order_id), token: self.token.clone() };
         let outgoing = Outgoing { row, subject: Arc::clone(&self.subject), payload, attempts: 0 };
-        if !self.relay.offer(&self.bus, outgoing) {
+        let go = self.bus.link().is_up() || self.removes_before_ack();
+        if !go || !self.relay.offer(outgoing) {
             self.metrics.relay_overflow.increment();
         }
     }

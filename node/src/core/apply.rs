@@ -148,7 +148,7 @@ impl<P: Ports> Core<P> {
 
     fn item<R>(&self, delivery: &Delivery<R>) -> ApplyItem {
         let kind = match read(delivery, &self.subject) {
-            Ok(placed) => ItemKind::Order { placed: Box::new(placed), unguarded: self.unguarded(delivery) },
+            Ok(placed) => ItemKind::Order { placed: Box::new(placed), unguarded: self.skips_inbox(delivery.attempt) },
             Err(why) => {
                 let payload = String::from_utf8_lossy(&delivery.payload);
                 let mut note = format!("{why}: {} {payload}", delivery.subject);
@@ -157,18 +157,6 @@ impl<P: Ports> Core<P> {
             }
         };
         ApplyItem { sequence: delivery.sequence, settles_from: delivery.settles_from, kind }
-    }
-
-    /// The planted bug: a redelivery is applied without a look at whether it was.
-    #[cfg(feature = "planted-bugs")]
-    fn unguarded<R>(&self, delivery: &Delivery<R>) -> bool {
-        self.settings.plant == Some(crate::plant::Plant::RedeliverySkipsInbox) && delivery.attempt > 1
-    }
-
-    #[cfg(not(feature = "planted-bugs"))]
-    #[expect(clippy::unused_self, reason = "the variant with planted bugs has settings to read")]
-    fn unguarded<R>(&self, _: &Delivery<R>) -> bool {
-        false
     }
 
     /// Keeps the feed in step with a position counter that other runs of this node may have moved.

@@ -31,9 +31,9 @@ pub(super) fn queue() -> (RelayQueue, RelayInbox) {
 }
 
 impl RelayQueue {
-    /// Queues a row; `false` where the bus is down or the queue full.
-    pub(super) fn offer(&self, bus: &impl Bus, outgoing: Outgoing) -> bool {
-        bus.link().is_up() && self.0.try_send(outgoing).is_ok()
+    /// Queues a row; `false` where the queue is full.
+    pub(super) fn offer(&self, outgoing: Outgoing) -> bool {
+        self.0.try_send(outgoing).is_ok()
     }
 }
 
@@ -77,7 +77,7 @@ impl<P: Ports> Core<P> {
     pub(super) async fn publish(&self, outgoing: Outgoing) -> Option<Settlement> {
         let Outgoing { row, subject, payload, attempts } = outgoing;
         #[cfg(feature = "planted-bugs")]
-        if self.settings.plant == Some(crate::plant::Plant::RemoveBeforeAck) {
+        if self.removes_before_ack() {
             return self.remove_before_ack(row, &subject, payload).await;
         }
         self.metrics.publish_attempts.increment();
@@ -122,16 +122,6 @@ impl<P: Ports> Core<P> {
             Err(error) => (format!("called a duplicate of {sequence}, which cannot be read: {error}"), self.retry_in(attempts)),
         };
         Settlement::Postpone(Failure { row, error, retry_in })
-    }
-
-    /// The planted bug: the row is gone before the stream said anything.
-    #[cfg(feature = "planted-bugs")]
-    async fn remove_before_ack(&self, row: RowKey, subject: &str, payload: bytes::Bytes) -> Option<Settlement> {
-        use crate::ports::Store as _;
-        self.metrics.publish_attempts.increment();
-        let removed = self.store.remove(std::slice::from_ref(&row)).await;
-        self.bus.publish_blindly(subject, &row.message_id, payload).await;
-        removed.err().map(|_| Settlement::Remove(row))
     }
 
     /// Waits, but not into draining; `false` when that has begun.

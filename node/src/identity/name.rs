@@ -24,7 +24,8 @@ pub enum NameError {
 
 /// The node's id.
 pub async fn node_id(given: Option<&str>) -> Result<NodeId, NameError> {
-    if let Some(id) = given {
+    // A variable that is set to nothing is how compose files spell "not set".
+    if let Some(id) = given.filter(|id| !id.is_empty()) {
         return NodeId::new(id).map_err(|source| NameError::Given { id: id.to_owned(), source });
     }
     if let Some(container) = container_name().await {
@@ -151,6 +152,7 @@ mod tests {
     #[tokio::test]
     async fn a_given_name_is_checked() {
         assert_eq!(node_id(Some("n-1")).await.expect("valid").as_str(), "n-1");
+        assert_eq!(node_id(Some("")).await.ok(), node_id(None).await.ok());
         let error = node_id(Some("no dots.here")).await.expect_err("refused");
         assert!(error.to_string().contains("set CATGA_NODE_ID"), "{error}");
     }

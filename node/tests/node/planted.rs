@@ -43,12 +43,31 @@ async fn remove_before_ack_loses_what_the_stream_did_not_get() {
         rows => Err(rows.to_string()),
     })
     .await;
+    // The message is on its way into nowhere until the cut is noticed.
+    node.wait_status("degraded").await;
     nats.set(Mode::Open);
-    eventually("nats is up again", async || match node.lines().iter().filter(|line| line.contains("nats is up")).count() {
-        2.. => Ok(()),
-        count => Err(count.to_string()),
+    node.wait_status("up").await;
+    node.place("after").await;
+    node.wait_applied("after").await;
+    assert_eq!(node.get("/api/orders/lost").await.0.as_u16(), 404);
+    space.clean().await;
+}
+
+#[tokio::test]
+async fn remove_before_ack_loses_what_is_accepted_while_nats_is_down() {
+    let space = Space::new().await;
+    let nats = Proxy::to(&authority(&nats_url()), Mode::Refuse).await;
+    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).set("CATGA_PLANT", "remove-before-ack");
+    let node = node.start().await;
+    node.wait_status("degraded").await;
+    node.place("lost").await;
+    eventually("the row is gone", async || match space.pending().await.len() {
+        0 => Ok(()),
+        rows => Err(rows.to_string()),
     })
     .await;
+    nats.set(Mode::Open);
+    node.wait_status("up").await;
     node.place("after").await;
     node.wait_applied("after").await;
     assert_eq!(node.get("/api/orders/lost").await.0.as_u16(), 404);
