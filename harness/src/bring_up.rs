@@ -1,8 +1,11 @@
 //! How a run gets its cluster, and how it leaves it.
 
+use anyhow::Context;
+use judge::plan::{FaultKind, Plan};
+
 use crate::cluster::{self, Cluster, ComposeTool, Ports, Start, UpOptions};
 use crate::engine::Engine;
-use crate::failure::{Failure, Sort};
+use crate::failure::{Exit, Failure, Sort};
 use crate::images::{self, Images};
 use crate::nemesis::{journal, leftovers};
 use crate::output::Output;
@@ -36,13 +39,42 @@ pub async fn images(workspace: &Workspace, engine: &Engine, plant: bool, out: &O
     images::ensure(engine, workspace.root(), &|line: &str| out.note(line), plant).await.environment()
 }
 
-/// A cluster whose every node is ready.
-pub async fn bring_up(workspace: &Workspace, request: &Request, engine: &Engine, out: &Output) -> Result<Cluster, Failure> {
-    if request.use_running {
-        return cluster::attach(engine, &request.project).await.environment();
+/// A cluster whose every node is ready, with the plan's nodes and no others.
+pub async fn bring_up(
+    workspace: &Workspace,
+    request: &Request,
+    plan: &Plan,
+    engine: &Engine,
+    out: &Output,
+) -> Result<Cluster, Failure> {
+    if !request.use_running {
+        let images = images(workspace, engine, request.plant.is_some(), out).await?;
+        return up(workspace, request, engine, &images, Start::Fresh, out).await;
     }
-    let images = images(workspace, engine, request.plant.is_some(), out).await?;
-    up(workspace, request, engine, &images, Start::Fresh, out).await
+    let mut cluster = cluster::attach(engine, &request.project).await.environment()?;
+    cluster.nodes.retain(|node| plan.roster.contains(&node.name));
+    refuse_moving(engine, &cluster, plan).await?;
+    Ok(cluster)
+}
+
+/// A service whose port the engine picks anew at each start could not be found again after a fault that stops it.
+async fn refuse_moving(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Result<(), Failure> {
+    for fault in plan.faults.iter().filter(|fault| fault.kind != FaultKind::Pause) {
+        for service in &fault.services {
+            let container = cluster.containers.get(service);
+            let container = container.with_context(|| format!("project {} has no service {service}", cluster.project)).usage()?;
+            let moves = engine.inspect(container).await.environment()?.ports_move;
+            if moves {
+                let error = anyhow::anyhow!(
+                    "{} {service}: project {} publishes it on a port that changes at each start; give it a fixed one",
+                    fault.kind.word(),
+                    cluster.project
+                );
+                return Err(Failure { exit: Exit::Usage, error });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Starts the project from given images.
@@ -68,12 +100,13 @@ pub async fn take_down(workspace: &Workspace, request: &Request, keep_up: bool, 
         out.note(format!("the cluster keeps running; `harness down --project {} -v` removes it", request.project));
         return;
     }
-    out.note("removing the cluster");
     let removed = async {
         let tool = ComposeTool::detect().await?;
         cluster::down(engine, &tool, workspace.root(), &request.project, true).await
     };
-    if let Err(error) = removed.await {
-        out.note(format!("warning: the cluster could not be removed: {error}"));
+    match removed.await {
+        Ok(true) => out.note("the cluster is removed"),
+        Ok(false) => {}
+        Err(error) => out.note(format!("warning: the cluster could not be removed, the next start tries again: {error}")),
     }
 }

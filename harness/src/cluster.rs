@@ -96,6 +96,8 @@ pub enum ClusterError {
         "port {port} for {service} is taken by {by}; stop that, or choose another port in {variable} (empty picks a free one)"
     )]
     PortTaken { port: u16, service: &'static str, by: String, variable: &'static str },
+    #[error("no port from 20000 to 29999 is free for {service}; stop what holds them, or name one by its CATGA_..._PORT")]
+    NoFreePort { service: &'static str },
     #[error("{variable} in the environment or in .env is {value}, and no port")]
     BadPort { variable: &'static str, value: String },
     #[error("cannot read {path}: {error}", path = path.display())]
@@ -128,9 +130,9 @@ pub async fn up(
     }
     ready::recovered(engine, project, RECOVERED_WITHIN).await;
     let found = engine.containers(project).await?;
-    options.ports.refuse_taken(engine, &options.root, &found).await?;
+    let ports = options.ports.settle(engine, &options.root, &found).await?;
     progress(&format!("starting project {project}"));
-    run.up(images, &options.ports, options.plant.as_deref()).await?;
+    run.up(images, &ports, options.plant.as_deref()).await?;
     ready::wait(engine, project, READY_WITHIN).await
 }
 

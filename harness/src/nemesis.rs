@@ -103,7 +103,7 @@ impl Life {
         if !self.wait_until(&nemesis, self.fault.at_ms).await {
             return;
         }
-        let name = format!("{} {}", fault::verb(self.fault.kind), self.fault.services.join(" "));
+        let name = format!("{} {}", self.fault.kind.word(), self.fault.services.join(" "));
         nemesis.active.send_modify(|active| active.push(name.clone()));
         let effects = join_all(self.targets.iter().map(|target| self.inject(&nemesis, target))).await;
         if self.fault.for_ms > 0 {

@@ -56,13 +56,11 @@ pub async fn run(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finis
     let engine = Engine::connect().await.environment()?;
     let _lock = job.workspace.lock(&job.bring_up.project).environment()?;
     bring_up::heal_leftovers(&job.workspace, &engine, out).await?;
-    let Some(cluster) = interrupted_or(interrupt, bring_up::bring_up(&job.workspace, &job.bring_up, &engine, out)).await else {
-        bring_up::take_down(&job.workspace, &job.bring_up, job.keep_up, &engine, out).await;
-        return Err(Failure { exit: Exit::Interrupted, error: anyhow::anyhow!("interrupted before the load began") });
-    };
-    let result = match cluster {
-        Ok(cluster) => run_on(job, &cluster, &engine, interrupt, out).await,
-        Err(failure) => Err(failure),
+    let brought_up = interrupted_or(interrupt, bring_up::bring_up(&job.workspace, &job.bring_up, &job.plan, &engine, out)).await;
+    let result = match brought_up {
+        Some(Ok(cluster)) => run_on(job, &cluster, &engine, interrupt, out).await,
+        Some(Err(failure)) => Err(failure),
+        None => Err(Failure { exit: Exit::Interrupted, error: anyhow::anyhow!("interrupted before the load began") }),
     };
     bring_up::take_down(&job.workspace, &job.bring_up, job.keep_up, &engine, out).await;
     result
@@ -74,12 +72,15 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let header = header(job, cluster, started_at);
     let recorder = Recorder::create(folder.path(), &header).context("cannot create the history").environment()?;
     let logs = Logs::follow(cluster, engine, &folder.logs());
+    let stage = Stage { job, cluster, engine, folder: &folder, nonce: &header.nonce, recorder: &recorder, interrupt, out };
 
-    record(job, cluster, engine, &header.nonce, &recorder, interrupt, out).await?;
-
+    let played = stage.play().await;
     logs.stop().await;
-    recorder.write_through(&Entry::End { t_us: recorder.now_us() });
+    if played.is_ok() {
+        recorder.write_through(&Entry::End { t_us: recorder.now_us() });
+    }
     recorder.finish().context("cannot write the history; is the disk full?").environment()?;
+    played?;
     let report = review::review(&folder).environment()?;
     out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
     out.result(format!("run     {}\nrepeat  {}", folder.path().display(), job.repeat));
@@ -87,61 +88,88 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     Ok(Finished { report, folder: folder.path().to_owned(), exit })
 }
 
-/// From the first observer to the last read; all that it sees is in the history afterwards.
-async fn record(
-    job: &Job,
-    cluster: &Cluster,
-    engine: &Engine,
-    nonce: &str,
-    recorder: &Recorder,
-    interrupt: &Interrupt,
-    out: &Output,
-) -> Result<(), Failure> {
-    let observers = Observers::start(cluster, recorder.clone(), nonce.to_owned()).await.environment()?;
-    let journal = Journal::create(job.workspace.runs(), &cluster.project).context("cannot create the journal").environment()?;
-    let load = Load::start(&job.plan, cluster, nonce, recorder).await.environment()?;
-    recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
-    let nemesis = Nemesis::start(&job.plan, cluster, engine, journal, recorder, load.epoch_us());
-    let progress = progress::Lines::new(&job.plan, load.epoch_us(), load.tally(), nemesis.active(), recorder.clone());
+/// A cluster that is up, and all that watches it.
+struct Stage<'a> {
+    job: &'a Job,
+    cluster: &'a Cluster,
+    engine: &'a Engine,
+    folder: &'a RunFolder,
+    nonce: &'a str,
+    recorder: &'a Recorder,
+    interrupt: &'a Interrupt,
+    out: &'a Output,
+}
 
-    let stop = load.stopper();
-    let finish = load.finish();
-    tokio::pin!(finish);
-    let loaded = tokio::select! {
-        loaded = &mut finish => loaded,
-        () = progress.show(out) => finish.await,
-        () = interrupt.raised() => {
-            out.note("interrupted: healing, then saving what was recorded");
-            recorder.write_through(&Entry::Interrupted { t_us: recorder.now_us() });
-            stop.stop();
-            finish.await
+impl Stage<'_> {
+    /// From the first observer to the last read; all that it sees is in the history afterwards.
+    async fn play(&self) -> Result<(), Failure> {
+        let observers = Observers::start(self.cluster, self.recorder.clone(), self.nonce.to_owned()).await.environment()?;
+        let last_heal_us = self.load_and_break().await?;
+        if !self.interrupt.is_raised() {
+            self.come_to_rest_and_read(last_heal_us).await;
         }
-    };
-    phase(recorder, Phase::Heal);
-    let last_heal_us = nemesis.heal_all().await;
-    close_journal(job, cluster, recorder)?;
-    if let Err(error) = loaded {
-        trouble(recorder, format!("the load failed: {error}"));
+        if self.interrupt.is_raised() {
+            self.recorder.write_through(&Entry::Interrupted { t_us: self.recorder.now_us() });
+        }
+        observers.stop().await;
+        Ok(())
     }
-    if !interrupt.is_raised() {
-        out.note("the load is over; waiting until every node has applied everything");
-        phase(recorder, Phase::Quiescence);
-        // The judge decides what it means when the cluster does not come to rest.
+
+    /// Load and faults side by side, until the schedule is over and everything is healed. Says when the last heal was.
+    async fn load_and_break(&self) -> Result<Option<u64>, Failure> {
+        let Self { job, cluster, recorder, .. } = *self;
+        let journal =
+            Journal::create(job.workspace.runs(), &cluster.project).context("cannot create the journal").environment()?;
+        let load = Load::start(&job.plan, cluster, self.nonce, recorder).await.environment()?;
+        recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
+        let nemesis = Nemesis::start(&job.plan, cluster, self.engine, journal, recorder, load.epoch_us());
+        let progress = progress::Lines::new(&job.plan, load.epoch_us(), load.tally(), nemesis.active(), recorder.clone());
+
+        let stopper = load.stopper();
+        let mut finish = std::pin::pin!(load.finish());
+        let loaded = tokio::select! {
+            loaded = &mut finish => loaded,
+            () = progress.show(self.out) => finish.await,
+            () = self.interrupt.raised() => {
+                self.out.note("interrupted: healing, then saving what was recorded");
+                stopper.stop();
+                finish.await
+            }
+        };
+        self.enter(Phase::Heal);
+        let last_heal_us = nemesis.heal_all().await;
+        if let Err(error) = loaded {
+            self.trouble(format!("the load failed: {error}"));
+        }
+        if let Err(error) = journal::close_if_healed(job.workspace.runs(), &cluster.project, self.folder.path()) {
+            self.trouble(error.to_string());
+        }
+        Ok(last_heal_us)
+    }
+
+    /// The judge decides what it means when the cluster does not come to rest: the reads are done either way.
+    async fn come_to_rest_and_read(&self, last_heal_us: Option<u64>) {
+        let Self { job, cluster, recorder, nonce, .. } = *self;
+        self.out.note("the load is over; waiting until every node has applied everything");
+        self.enter(Phase::Quiescence);
         let rest = settle::wait_for_quiescence(cluster, recorder, QUIESCENT_WITHIN, last_heal_us, LEASE);
-        if let Some(quiescence) = interrupted_or(interrupt, rest).await {
-            recorder.write(&Entry::Quiescence(quiescence));
-            phase(recorder, Phase::FinalReads);
-            out.note("reading what every node, the stream and Redis hold");
-            let customers = customers(&job.plan, nonce);
-            let reads = final_reads::read_all(cluster, recorder, nonce, &customers, FINAL_READS_WITHIN);
-            interrupted_or(interrupt, reads).await;
-        }
-        if interrupt.is_raised() {
-            recorder.write_through(&Entry::Interrupted { t_us: recorder.now_us() });
-        }
+        let Some(quiescence) = interrupted_or(self.interrupt, rest).await else { return };
+        recorder.write(&Entry::Quiescence(quiescence));
+        self.enter(Phase::FinalReads);
+        self.out.note("reading what every node, the stream and Redis hold");
+        let customers = customers(&job.plan, nonce);
+        let reads = final_reads::read_all(cluster, recorder, nonce, &customers, FINAL_READS_WITHIN);
+        interrupted_or(self.interrupt, reads).await;
     }
-    observers.stop().await;
-    Ok(())
+
+    fn enter(&self, phase: Phase) {
+        self.recorder.write(&Entry::Phase { t_us: self.recorder.now_us(), phase });
+    }
+
+    fn trouble(&self, what: String) {
+        self.out.note(format!("warning: {what}"));
+        self.recorder.write(&Entry::Trouble { t_us: self.recorder.now_us(), what });
+    }
 }
 
 /// `None` if the user interrupted first.
@@ -151,25 +179,6 @@ async fn interrupted_or<T>(interrupt: &Interrupt, work: impl Future<Output = T>)
         () = interrupt.raised() => None,
         done = work => Some(done),
     }
-}
-
-/// Moves the journal into the run folder, unless it leaves something open: then it stays for `harness heal`.
-fn close_journal(job: &Job, cluster: &Cluster, recorder: &Recorder) -> Result<(), Failure> {
-    let runs = job.workspace.runs();
-    let open = journal::open_faults(runs, &cluster.project).context("cannot read the journal").environment()?;
-    if open.is_none_or(|open| open.is_empty()) {
-        return journal::close(runs, &cluster.project, None).context("cannot close the journal").environment();
-    }
-    trouble(recorder, "not every fault could be healed; `harness heal` tries again".into());
-    Ok(())
-}
-
-fn phase(recorder: &Recorder, phase: Phase) {
-    recorder.write(&Entry::Phase { t_us: recorder.now_us(), phase });
-}
-
-fn trouble(recorder: &Recorder, what: String) {
-    recorder.write(&Entry::Trouble { t_us: recorder.now_us(), what });
 }
 
 fn header(job: &Job, cluster: &Cluster, started_at: Timestamp) -> Header {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{ClusterError, OWNER, Ports};
+use super::ports::Settled;
+use super::{ClusterError, OWNER};
 use crate::engine::Engine;
 use crate::images::Images;
 use crate::tool;
@@ -73,7 +74,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub(super) async fn up(&self, images: &Images, ports: &Ports, plant: Option<&str>) -> Result<(), ClusterError> {
+    pub(super) async fn up(&self, images: &Images, ports: &Settled, plant: Option<&str>) -> Result<(), ClusterError> {
         let mut command = self.command();
         command
             .args(["up", "--detach", "--no-build", "--remove-orphans"])

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::{ClusterError, listeners};
 use crate::engine::{ContainerState, Engine, Publisher};
@@ -13,7 +14,7 @@ pub enum Port {
     /// As the environment, `.env` or the compose file says.
     #[default]
     Usual,
-    /// Whatever the engine picks.
+    /// Any that nobody holds.
     Free,
     Fixed(u16),
 }
@@ -64,22 +65,16 @@ impl Ports {
         self
     }
 
-    /// What the compose tool needs to be told; an empty value picks a free port.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let said = PUBLISHED.iter().zip(self.0).filter_map(|(published, port)| match port {
-            Port::Usual => None,
-            Port::Free => Some((published.variable, String::new())),
-            Port::Fixed(port) => Some((published.variable, port.to_string())),
-        });
-        said.collect()
-    }
-
-    /// Refuses a port that somebody else holds, before compose has made half a cluster.
-    pub(super) async fn refuse_taken(&self, engine: &Engine, root: &Path, ours: &[ContainerState]) -> Result<(), ClusterError> {
+    /// Decides every port, before compose has made half a cluster. A free one is chosen here rather than by the engine,
+    /// which would choose anew at each start of a container: whoever is restarted has to be found again.
+    pub(super) async fn settle(&self, engine: &Engine, root: &Path, ours: &[ContainerState]) -> Result<Settled, ClusterError> {
         let env_file = env_file(root)?;
+        let mut settled = Settled(Vec::new());
         for (published, port) in PUBLISHED.iter().zip(self.0) {
             let said = std::env::var(published.variable).ok().or_else(|| value_in(&env_file, published.variable));
             let Some(port) = resolve(published, port, said.as_deref())? else {
+                let port = held(ours, published).or_else(pick).ok_or(ClusterError::NoFreePort { service: published.service })?;
+                settled.0.push((published.variable, port));
                 continue;
             };
             let held_by_us = ours.iter().any(|container| container.ports.values().any(|held| *held == port));
@@ -87,9 +82,42 @@ impl Ports {
                 let by = holder(engine, port).await?;
                 return Err(ClusterError::PortTaken { port, service: published.service, by, variable: published.variable });
             }
+            settled.0.push((published.variable, port));
         }
-        Ok(())
+        Ok(settled)
     }
+}
+
+/// The port that each of the compose file's variables stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settled(Vec<(&'static str, u16)>);
+
+impl Settled {
+    /// What the compose tool needs to be told.
+    pub(super) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.0.iter().map(|(variable, port)| (*variable, port.to_string()))
+    }
+}
+
+/// The port under which one of our containers publishes already.
+fn held(ours: &[ContainerState], published: &Published) -> Option<u16> {
+    let of_service = ours.iter().find(|container| container.service == published.service)?;
+    of_service.ports.get(&published.inside).copied()
+}
+
+/// A port that nobody holds, below those that the kernel gives to outgoing connections: one of those could be gone
+/// when the container that published it starts again.
+fn pick() -> Option<u16> {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Harnesses side by side begin in different places.
+    let start = std::process::id().wrapping_mul(97) % u32::from(COUNT);
+    (0..COUNT).find_map(|_| {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST + u16::try_from((start + step) % u32::from(COUNT)).ok()?;
+        (!is_taken(port)).then_some(port)
+    })
 }
 
 /// A port of the default cluster that somebody holds.
@@ -117,7 +145,7 @@ pub async fn taken_ports(engine: Option<&Engine>) -> Vec<TakenPort> {
     taken
 }
 
-/// `None` if the engine will pick a free one.
+/// `None` if any free one will do.
 fn resolve(published: &Published, port: Port, said: Option<&str>) -> Result<Option<u16>, ClusterError> {
     match (port, said) {
         (Port::Fixed(port), _) => Ok(Some(port)),
@@ -211,11 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn free_ports_are_asked_for_by_empty_variables() {
-        let ports = Ports::free().with("CATGA_REDIS_PORT", Port::Fixed(7000)).with("CATGA_NATS_PORT", Port::Usual);
-        let environment = ports.environment();
-        assert_eq!(environment.len(), 5);
-        assert!(environment.contains(&("CATGA_REDIS_PORT", String::from("7000"))));
-        assert!(environment.contains(&("CATGA_NODE_1_PORT", String::new())));
+    fn two_picked_ports_differ_and_lie_below_the_outgoing_ones() {
+        let (one, other) = (pick().expect("a port"), pick().expect("a port"));
+        assert_ne!(one, other);
+        assert!((20_000..30_000).contains(&one) && (20_000..30_000).contains(&other), "{one} {other}");
     }
 }

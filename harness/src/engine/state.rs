@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerStatsResponse, HealthStatusEnum, PortMap};
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerStatsResponse, HealthStatusEnum, PortBinding, PortMap,
+};
 
 /// Both compose versions put these on what they make.
 pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";
@@ -58,6 +60,8 @@ pub struct ContainerState {
     pub health: Option<Health>,
     /// TCP ports: inside the container, and on the host; empty while it does not run.
     pub ports: BTreeMap<u16, u16>,
+    /// The engine picks a host port anew at each start.
+    pub ports_move: bool,
     /// `compose run` made it: no part of the cluster.
     pub one_off: bool,
 }
@@ -111,6 +115,7 @@ impl From<ContainerInspectResponse> for ContainerState {
         let state = inspected.state.unwrap_or_default();
         let config = inspected.config.unwrap_or_default();
         let labels = config.labels.unwrap_or_default();
+        let bindings = inspected.host_config.and_then(|host| host.port_bindings).unwrap_or_default();
         let ports = inspected.network_settings.and_then(|settings| settings.ports).unwrap_or_default();
         Self {
             id: inspected.id.unwrap_or_default(),
@@ -128,6 +133,7 @@ impl From<ContainerInspectResponse> for ContainerState {
             restart_count: inspected.restart_count.unwrap_or_default(),
             health: state.health.and_then(|health| health_of(health.status)),
             ports: tcp_ports(&ports),
+            ports_move: bindings.values().flatten().flatten().any(picked_by_engine),
             // Compose 1 writes `False`, compose 2 `False` or `false`, by version.
             one_off: labels.get(ONE_OFF_LABEL).is_some_and(|value| value.eq_ignore_ascii_case("true")),
         }
@@ -179,6 +185,10 @@ fn health_of(status: Option<HealthStatusEnum>) -> Option<Health> {
     }
 }
 
+fn picked_by_engine(binding: &PortBinding) -> bool {
+    binding.host_port.as_deref().is_none_or(|port| port.is_empty() || port == "0")
+}
+
 /// Of several bindings of one port (IPv4 and IPv6) the first counts: compose gives both the same number.
 fn tcp_ports(ports: &PortMap) -> BTreeMap<u16, u16> {
     let published = ports.iter().filter_map(|(inside, bindings)| {
@@ -191,8 +201,6 @@ fn tcp_ports(ports: &PortMap) -> BTreeMap<u16, u16> {
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::PortBinding;
-
     use super::*;
 
     #[test]

@@ -29,16 +29,6 @@ pub struct Effect {
     pub before: ContainerState,
 }
 
-#[must_use]
-pub fn verb(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Stop => "stop",
-        FaultKind::Kill => "kill",
-        FaultKind::Pause => "pause",
-        FaultKind::Restart => "restart",
-    }
-}
-
 /// # Errors
 /// What the engine said; the fault may be in force all the same.
 pub async fn inject(kind: FaultKind, engine: &Engine, target: &Target) -> Result<(), EngineError> {

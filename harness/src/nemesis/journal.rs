@@ -122,16 +122,33 @@ pub fn projects(runs: &Path) -> io::Result<Vec<String>> {
     Ok(projects)
 }
 
-/// Takes the project's journal out of the way once nothing in it is open: into the run folder, or away.
+/// Why a journal stays where it is.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    #[error("{} fault(s) could not be healed; look at the services with `docker ps`, then run `harness heal`", .0)]
+    Open(usize),
+    #[error("cannot read or move the journal: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Moves the project's journal into the run folder, unless it leaves a fault open: then it stays for whoever heals.
 ///
 /// # Errors
-/// It cannot be moved.
-pub fn close(runs: &Path, project: &str, run: Option<&Path>) -> io::Result<()> {
-    let from = path(runs, project);
-    match run {
-        Some(run) => std::fs::rename(from, run.join(FILE)),
-        None => std::fs::remove_file(from),
+/// Something is open, or the journal cannot be read or moved.
+pub fn close_if_healed(runs: &Path, project: &str, run: &Path) -> Result<(), CloseError> {
+    match open_faults(runs, project)? {
+        Some(open) if !open.is_empty() => Err(CloseError::Open(open.len())),
+        Some(_) => Ok(std::fs::rename(path(runs, project), run.join(FILE))?),
+        None => Ok(()),
     }
+}
+
+/// Removes the journal of a run whose folder is not known any more.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove(runs: &Path, project: &str) -> io::Result<()> {
+    std::fs::remove_file(path(runs, project))
 }
 
 fn path(runs: &Path, project: &str) -> PathBuf {
@@ -183,7 +200,7 @@ mod tests {
         let _first = Journal::create(runs.path(), "p").expect("journal");
         let second = Journal::create(runs.path(), "p").expect_err("must refuse");
         assert_eq!(second.kind(), io::ErrorKind::AlreadyExists);
-        close(runs.path(), "p", None).expect("close");
+        close_if_healed(runs.path(), "p", runs.path()).expect("nothing is open");
         assert_eq!(open_faults(runs.path(), "p").expect("read"), None);
     }
 }

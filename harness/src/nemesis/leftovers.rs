@@ -33,7 +33,7 @@ pub async fn heal(runs: &Path, project: &str, engine: &Engine) -> Result<Vec<Str
         }
         let called = fault::heal(kind, engine, &target).await;
         match fault::prove_running(engine, &target).await {
-            Ok(seen) => healed.push(format!("{} {}: {seen}", fault::verb(kind), target.service)),
+            Ok(seen) => healed.push(format!("{} {}: {seen}", kind.word(), target.service)),
             Err(expired) => {
                 details.push(called.err().map_or_else(|| expired.to_string(), |error| format!("{error}; {expired}")));
                 services.push(target.service);
@@ -43,6 +43,6 @@ pub async fn heal(runs: &Path, project: &str, engine: &Engine) -> Result<Vec<Str
     if !services.is_empty() {
         return Err(LeftoverError::Unhealed { services, details });
     }
-    journal::close(runs, project, None).map_err(journal_error)?;
+    journal::remove(runs, project).map_err(journal_error)?;
     Ok(healed)
 }
