@@ -3,6 +3,7 @@
 //! The services are named by `CATGA_TEST_REDIS_URL` and `CATGA_TEST_NATS_URL`; keys `catga:*` and the stream
 //! `CATGA_CLUSTER` there are removed.
 
+mod clients;
 mod feeds;
 mod outbox;
 mod reads;

@@ -51,8 +51,13 @@ impl Services {
     }
 
     pub(crate) async fn create_stream(&self) -> stream::Stream {
-        let config =
-            stream::Config { name: "CATGA_CLUSTER".into(), subjects: vec!["catga.cluster.>".into()], ..Default::default() };
+        let config = stream::Config {
+            name: "CATGA_CLUSTER".into(),
+            subjects: vec!["catga.cluster.>".into()],
+            storage: stream::StorageType::File,
+            discard: stream::DiscardPolicy::New,
+            ..Default::default()
+        };
         self.jetstream.create_stream(config).await.expect("a stream")
     }
 
