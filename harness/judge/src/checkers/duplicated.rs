@@ -53,17 +53,21 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 
 fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     let history = case.history;
-    let mut applied: BTreeMap<NodeIx, u64> = BTreeMap::new();
+    let mut listed: BTreeMap<NodeIx, (BTreeSet<u64>, u64)> = BTreeMap::new();
     for entry in case.projected(number) {
-        *applied.entry(entry.node).or_default() += entry.applied;
+        // A node that applied twice may say so by its count, at two positions, or at two positions that both hold the count.
+        let (positions, most) = listed.entry(entry.node).or_default();
+        positions.insert(entry.position);
+        *most = entry.applied.max(*most);
     }
     let mut positions: BTreeMap<NodeIx, BTreeSet<u64>> = BTreeMap::new();
     for seen in order.seen.iter().map(|at| &history.seen[*at]) {
         positions.entry(seen.node).or_default().insert(seen.position);
     }
-    let projected = applied
+    let projected = listed
         .iter()
-        .filter(|(_, times)| **times > 1)
+        .map(|(node, (positions, most))| (node, (*most).max(positions.len() as u64)))
+        .filter(|(_, times)| *times > 1)
         .map(|(node, times)| format!("applied {times} times on {}", history.node_name(*node)));
     let fed = positions
         .iter()
