@@ -113,16 +113,21 @@ fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, chec
     }
 }
 
+/// Where nothing can be concluded, these explain the rest, in this order.
+const CAUSES: [&str; 5] = ["completeness", "faults", "generator", "stranded", "exercised"];
+
 /// What the checkers that decide the verdict say.
 fn reason(verdict: Verdict, checkers: &[Finding]) -> String {
     if verdict == Verdict::Valid {
         return "nothing was lost, duplicated or unexpected, and all nodes agree".to_owned();
     }
     let deciding: Vec<&Finding> = checkers.iter().filter(|finding| finding.verdict == verdict).collect();
-    let Some(first) = deciding.first() else {
+    let cause = CAUSES.iter().find_map(|name| deciding.iter().find(|finding| finding.name == *name));
+    let leading = if verdict == Verdict::Unknown { cause.or(deciding.first()) } else { deciding.first() };
+    let Some(first) = leading else {
         return "nothing was judged".to_owned();
     };
-    let others: Vec<&str> = deciding.iter().skip(1).map(|finding| finding.name.as_str()).collect();
+    let others: Vec<&str> = deciding.iter().map(|finding| finding.name.as_str()).filter(|name| *name != first.name).collect();
     let also = if others.is_empty() { String::new() } else { format!(" (also: {})", others.join(", ")) };
     format!("{}: {}{also}", first.name, first.summary)
 }
