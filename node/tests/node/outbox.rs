@@ -44,7 +44,7 @@ async fn rows_of_a_dead_node_are_recovered_by_another() {
 }
 
 /// The adapter itself, with the settings of a test.
-fn store(space: &Space, node: &str) -> RedisStore {
+pub(crate) fn store(space: &Space, node: &str) -> RedisStore {
     let redis = redis_url();
     let arguments = ["node", "--redis-url", &redis, "--key-prefix", &space.name, "--lease", "100ms"];
     RedisStore::open(&Cli::parse_from(arguments).settings, &NodeId::new(node).expect("a node id")).expect("a store")

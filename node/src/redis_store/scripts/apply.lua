@@ -109,7 +109,8 @@ for i = 1, #parked, 2 do
   reply[4] = reply[4] + redis.call('HSETNX', KEYS[7], parked[i], parked[i + 1])
 end
 
--- The contiguous floor; what is settled above a gap waits as [first, last] in `ahead`, scored by its last.
+-- The contiguous floor; what is settled above a gap waits as [first, last] in `ahead`, scored by its first. Ranges may
+-- overlap, because a redelivery settles itself alone.
 local before = floor
 for i = FIRST, #ARGV, WIDTH do
   local last, first = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
@@ -117,17 +118,17 @@ for i = FIRST, #ARGV, WIDTH do
     if first <= floor + 1 then
       floor = last
     else
-      local top = ahead > 0 and redis.call('ZREVRANGE', KEYS[2], 0, 0)[1]
+      local below = ahead > 0 and redis.call('ZREVRANGEBYSCORE', KEYS[2], ARGV[i + 2], '-inf', 'LIMIT', 0, 1)[1]
       local low, high = nil, nil
-      if top then
-        low, high = string.match(top, '^(%d+)-(%d+)$')
+      if below then
+        low, high = string.match(below, '^(%d+)-(%d+)$')
       end
-      if high and first <= tonumber(high) + 1 and first >= tonumber(low) and last > tonumber(high) then
-        redis.call('ZREM', KEYS[2], top)
-        redis.call('ZADD', KEYS[2], ARGV[i + 1], low .. '-' .. ARGV[i + 1])
-      else
-        redis.call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2] .. '-' .. ARGV[i + 1])
+      if not high or first > tonumber(high) + 1 then
+        redis.call('ZADD', KEYS[2], ARGV[i + 2], ARGV[i + 2] .. '-' .. ARGV[i + 1])
         ahead = ahead + 1
+      elseif last > tonumber(high) then
+        redis.call('ZREM', KEYS[2], below)
+        redis.call('ZADD', KEYS[2], low, low .. '-' .. ARGV[i + 1])
       end
     end
   end
