@@ -69,7 +69,7 @@ pub(super) async fn subscribe(
         .messages()
         .await
         .map_err(|error| failed("pulling from", &error))?;
-    let window = Window { consumer: delivered.consumer_sequence, stream: delivered.stream_sequence };
+    let window = Window { consumer: delivered.consumer_sequence, stream: delivered.stream_sequence, known: true };
     Ok(NatsSubscription { messages, window })
 }
 
@@ -82,17 +82,23 @@ fn missing(kind: &ConsumerErrorKind) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Window {
     consumer: u64,
+    /// The highest sequence that was delivered for the first time.
     stream: u64,
+    /// Nothing was lost on the way since that delivery, so nothing can hide behind `stream`.
+    known: bool,
 }
 
 impl Window {
     /// The first sequence that a delivery settles.
     fn settle(&mut self, consumer: u64, stream: u64, attempt: u64) -> u64 {
-        let follows = consumer == self.consumer + 1;
-        let from = if follows && attempt == 1 && stream > self.stream { self.stream + 1 } else { stream };
+        self.known &= consumer == self.consumer + 1;
         self.consumer = consumer;
-        // After a hole in the numbers it is unknown what lay between: nothing is concluded from it.
-        self.stream = self.stream.max(stream);
+        if attempt != 1 {
+            return stream;
+        }
+        let from = if self.known && stream > self.stream { self.stream + 1 } else { stream };
+        // After a hole in the numbers it is unknown what lay before, but from here on it is known again.
+        (self.stream, self.known) = (stream, true);
         from
     }
 }
@@ -148,13 +154,22 @@ mod tests {
 
     #[test]
     fn only_neighbouring_deliveries_prove_a_gap() {
-        let mut window = Window { consumer: 0, stream: 0 };
+        let mut window = Window { consumer: 0, stream: 0, known: true };
         assert_eq!(window.settle(1, 4, 1), 1, "1 to 3 were purged");
         assert_eq!(window.settle(2, 5, 1), 5);
         assert_eq!(window.settle(3, 4, 2), 4, "a redelivery settles itself alone");
         assert_eq!(window.settle(4, 8, 1), 6, "6 and 7 were deleted");
         assert_eq!(window.settle(6, 11, 1), 11, "delivery 5 was lost on the way: 9 or 10 may exist");
         assert_eq!(window.settle(7, 9, 2), 9);
-        assert_eq!(window.settle(8, 12, 1), 12);
+        assert_eq!(window.settle(8, 13, 1), 12, "after 11 nothing was lost");
+    }
+
+    #[test]
+    fn a_redelivery_after_a_hole_does_not_hide_it() {
+        let mut window = Window { consumer: 4, stream: 9, known: true };
+        assert_eq!(window.settle(6, 3, 2), 3, "delivery 5, of 10, was lost on the way");
+        assert_eq!(window.settle(7, 11, 1), 11, "10 is not settled");
+        assert_eq!(window.settle(8, 10, 2), 10);
+        assert_eq!(window.settle(9, 14, 1), 12, "12 and 13 do not exist");
     }
 }
