@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
+
 use super::Core;
 use super::events::OrderApplied;
 use crate::order::PlacedOrder;
@@ -25,6 +27,8 @@ enum SessionEnd {
     Store(#[from] StoreError),
     #[error("a dependency went away or came back")]
     Epoch,
+    #[error("all up to {acknowledged} is acknowledged, and the store has it only up to {floor}")]
+    Behind { acknowledged: u64, floor: u64 },
 }
 
 impl<P: Ports> Core<P> {
@@ -74,9 +78,16 @@ impl<P: Ports> Core<P> {
         let (stream, start) = self.compare_floors().await?;
         let mut subscription = self.bus.subscribe(start).await?;
         let limit = usize::from(self.settings.apply_batch);
+        let mut compare = tokio::time::interval(self.settings.ack_wait);
+        compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        compare.reset();
         loop {
             let deliveries = tokio::select! {
                 deliveries = subscription.next(limit) => deliveries?,
+                _ = compare.tick() => {
+                    self.find_lost_writes(&stream).await?;
+                    continue;
+                }
                 () = self.life.reached(Phase::Draining) => return Ok(()),
             };
             self.apply_batch(&stream, &mut subscription, deliveries).await?;
@@ -108,6 +119,22 @@ impl<P: Ports> Core<P> {
             _ => Start::Resume { or_from: floor + 1 },
         };
         Ok((stream.identity, start))
+    }
+
+    /// Fails where the store lost what this node acknowledged; beginning anew then mends it. The stream is asked first:
+    /// what is acknowledged by then was applied before, so that a floor read afterwards must have it.
+    async fn find_lost_writes(&self, identity: &str) -> Result<(), SessionEnd> {
+        // Whoever does not answer now is asked again; that a dependency is away is noticed elsewhere.
+        let Ok(stream) = self.bus.state().await else { return Ok(()) };
+        let Ok(progress) = self.store.progress().await else { return Ok(()) };
+        let purged = stream.first_sequence.saturating_sub(1);
+        let floor = if progress.stream.as_deref() == Some(identity) { progress.floor.max(purged) } else { purged };
+        match stream.ack_floor {
+            Some(acknowledged) if stream.identity == identity && acknowledged > floor => {
+                Err(SessionEnd::Behind { acknowledged, floor })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn apply_batch<S: Subscription>(

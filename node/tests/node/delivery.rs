@@ -171,3 +171,27 @@ async fn the_applied_floor_passes_ranges_that_overlap_when_their_gap_closes() {
     }
     space.clean().await;
 }
+
+#[tokio::test]
+async fn writes_that_the_store_loses_under_a_running_node_are_caught_up_from_the_stream() {
+    let space = Space::new().await;
+    let node = space.node("n1").ready().await;
+    for index in 0..10 {
+        node.place(&format!("order-{index}")).await;
+    }
+    node.wait_metric("catga_apply_total", 10).await;
+    eventually("all is acknowledged", async || {
+        let info = space.stream().await.consumer_info("n1").await.expect("the consumer exists");
+        if info.ack_floor.stream_sequence == 10 { Ok(()) } else { Err(format!("{info:?}")) }
+    })
+    .await;
+    // Nothing more is placed: the loss has to be noticed without another delivery.
+    let keys = space.query::<Vec<String>>(&["KEYS", &space.key("projection:n1:*")]).await;
+    let command: Vec<&str> = std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect();
+    let _: i64 = space.query(&command).await;
+    node.wait_metric("catga_apply_total", 20).await;
+    let (_, customer) = node.get("/api/customers/customer-123").await;
+    assert_eq!((&customer["orders"], customer["total"].to_string()), (&json!(10), "125".to_owned()));
+    assert_eq!(node.metric("catga_apply_rewinds_total").await, 1);
+    space.clean().await;
+}
