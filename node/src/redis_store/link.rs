@@ -147,6 +147,8 @@ impl Shared {
             Err(_) => return Err(format!("connecting took longer than {:?}", self.probe_timeout)),
         };
         let unfit = self.ask(policy(&mut connection)).await?;
+        // INFO is answered by a server that refuses all else, e.g. while it loads its data.
+        self.ask(redis::cmd("PING").query_async::<()>(&mut connection)).await?;
         Ok((connection, unfit))
     }
 
@@ -206,4 +208,47 @@ async fn policy(connection: &mut MultiplexedConnection) -> RedisResult<Option<St
         "" | "noeviction" => None,
         other => Some(format!("maxmemory-policy is {other}, which drops outbox rows; set it to noeviction")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// Answers like a Redis that loads its data: INFO as always, PING with a refusal.
+    async fn load(stream: TcpStream) {
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let answer = match line.as_str() {
+                "INFO" => "$29\r\nmaxmemory_policy:noeviction\r\n\r\n",
+                "PING" => "-LOADING Redis is loading the dataset in memory\r\n",
+                "CLIENT" | "HELLO" | "SELECT" => "+OK\r\n",
+                _ => continue,
+            };
+            if write.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_loads_its_data_is_never_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("redis://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(load(stream));
+            }
+        });
+        let link = RedisLink::open(&Cli::parse_from(["node", "--redis-url", &url]).settings).expect("a link");
+        let mut watch = link.watch();
+        assert!(timeout(Duration::from_secs(2), watch.wait_up()).await.is_err(), "it counts as up");
+        let detail = link.watch().state().detail.unwrap_or_default();
+        assert!(detail.contains("is loading the dataset"), "{detail}");
+    }
 }
