@@ -21,17 +21,45 @@ pub struct Request {
     pub plant: Option<String>,
 }
 
-/// Heals whatever earlier runs left broken, in any project; says how many faults that were.
-pub async fn heal_leftovers(workspace: &Workspace, engine: &Engine, out: &Output) -> Result<usize, Failure> {
-    let mut count = 0;
-    for project in journal::projects(workspace.runs()).environment()? {
-        let healed = leftovers::heal(workspace.runs(), &project, engine).await.environment()?;
-        for line in &healed {
-            out.note(format!("healed what an earlier run left in project {project}: {line}"));
+/// Heals what earlier runs left broken, in any project that no other harness works on; says how many faults that were.
+/// The caller holds the lock of `held`.
+///
+/// # Errors
+/// Something stays broken; the other projects are healed all the same.
+pub async fn heal_leftovers(workspace: &Workspace, held: Option<&str>, engine: &Engine, out: &Output) -> Result<usize, Failure> {
+    let (mut count, mut failed) = (0, Ok(()));
+    for project in journal::projects(workspace.state()).environment()? {
+        let lock = if held == Some(project.as_str()) { None } else { Some(workspace.lock(&project)) };
+        if let Some(Err(error)) = lock {
+            out.note(format!("project {project} is left as it is: {error}"));
+            continue;
         }
-        count += healed.len();
+        match leftovers::heal(workspace.state(), &project, engine).await {
+            Ok(healed) => {
+                for line in &healed {
+                    out.note(format!("healed what an earlier run left in project {project}: {line}"));
+                }
+                count += healed.len();
+            }
+            Err(error) => failed = Err(error).environment(),
+        }
     }
-    Ok(count)
+    failed.map(|()| count)
+}
+
+/// Heals before a run. A leftover that cannot be healed does not keep a fresh cluster from replacing it.
+pub async fn make_way(workspace: &Workspace, request: &Request, engine: &Engine, out: &Output) -> Result<(), Failure> {
+    let healed = heal_leftovers(workspace, Some(&request.project), engine, out).await;
+    match healed {
+        Err(failure) if !request.use_running => {
+            out.note(format!("warning: {:#}", failure.error));
+            if journal::open_faults(workspace.state(), &request.project).environment()?.is_some() {
+                journal::remove(workspace.state(), &request.project).environment()?;
+            }
+            Ok(())
+        }
+        other => other.map(drop),
+    }
 }
 
 /// Makes the images that are missing.
@@ -57,14 +85,14 @@ pub async fn bring_up(
     Ok(cluster)
 }
 
-/// A service whose port the engine picks anew at each start could not be found again after a fault that stops it.
+/// Refuses faults on services that are not there, and those that stop a service whose port the engine picks anew at
+/// each start: it could not be found again.
 async fn refuse_moving(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Result<(), Failure> {
-    for fault in plan.faults.iter().filter(|fault| fault.kind != FaultKind::Pause) {
+    for fault in &plan.faults {
         for service in &fault.services {
             let container = cluster.containers.get(service);
             let container = container.with_context(|| format!("project {} has no service {service}", cluster.project)).usage()?;
-            let moves = engine.inspect(container).await.environment()?.ports_move;
-            if moves {
+            if fault.kind != FaultKind::Pause && engine.inspect(container).await.environment()?.ports_move {
                 let error = anyhow::anyhow!(
                     "{} {service}: project {} publishes it on a port that changes at each start; give it a fixed one",
                     fault.kind.word(),

@@ -52,7 +52,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub options: RunOptions,
     /// Build a node with this planted bug, to see it caught [possible values: remove-before-ack, redelivery-skips-inbox]
-    #[arg(long, value_name = "BUG", value_parser = ["remove-before-ack", "redelivery-skips-inbox"], hide_possible_values = true)]
+    #[arg(long, value_name = "BUG", value_parser = ["remove-before-ack", "redelivery-skips-inbox"], hide_possible_values = true, conflicts_with = "use_running")]
     pub plant: Option<String>,
 }
 
@@ -78,7 +78,7 @@ pub struct RunOptions {
     #[arg(long)]
     pub keep_up: bool,
     /// Use the cluster that runs already in this compose project, instead of a fresh one. It is loaded and broken
-    #[arg(long, value_name = "PROJECT", num_args = 0..=1, default_missing_value = "catga")]
+    #[arg(long, value_name = "PROJECT", num_args = 0..=1, require_equals = true, default_missing_value = "catga")]
     pub use_running: Option<String>,
 }
 

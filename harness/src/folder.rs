@@ -10,6 +10,7 @@ use judge::report::Report;
 
 const PLAN: &str = "plan.json";
 const REPORT: &str = "report.json";
+const CLUSTER: &str = "cluster.json";
 const LOGS: &str = "logs";
 
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,11 @@ impl RunFolder {
 
     pub fn write_report(&self, report: &Report) -> Result<(), FolderError> {
         self.write_json(REPORT, report)
+    }
+
+    /// What the run was made on.
+    pub fn write_cluster(&self, cluster: &impl serde::Serialize) -> Result<(), FolderError> {
+        self.write_json(CLUSTER, cluster)
     }
 
     fn write_json<T: serde::Serialize>(&self, name: &str, value: &T) -> Result<(), FolderError> {

@@ -76,6 +76,8 @@ impl Follower {
             if *self.over.borrow() || !self.runs_again().await {
                 return;
             }
+            // An engine that refuses to follow is not asked in a tight loop.
+            tokio::time::sleep(ASK_AGAIN).await;
         }
     }
 

@@ -75,10 +75,15 @@ impl Nemesis {
         self.shared.active.subscribe()
     }
 
+    /// From now on nothing more is injected, and what is in force is healed.
+    pub fn stop(&self) {
+        self.over.send_replace(true);
+    }
+
     /// Heals all that is still in force, injects nothing more, and waits until every heal is proven or given up.
     /// Returns when the last heal call returned, on the run's clock, if there was any.
     pub async fn heal_all(mut self) -> Option<u64> {
-        self.over.send_replace(true);
+        self.stop();
         while let Some(ended) = self.faults.join_next().await {
             if let Err(error) = ended {
                 let t_us = self.shared.recorder.now_us();
@@ -159,15 +164,20 @@ impl Life {
     }
 
     async fn heal(&self, nemesis: &Shared, target: &Target, effect: Option<Effect>) {
-        if effect.is_none() {
-            return;
+        let Some(effect) = effect else { return };
+        // Whoever ended it early, the run was not tested by it for as long as the plan says.
+        if self.fault.for_ms > 0
+            && let Ok(now) = nemesis.engine.inspect(&target.container).await
+            && !fault::is_shown(&effect, &now)
+        {
+            self.step(nemesis, target, Step::Ineffective, format!("it had ended before it was healed: {}", now.summary()));
         }
         self.step(nemesis, target, Step::Heal, String::new());
         let healed = fault::heal(self.fault.kind, &nemesis.engine, target).await;
         let detail = healed.err().map(|error| error.to_string()).unwrap_or_default();
         self.step(nemesis, target, Step::Healed, detail);
         nemesis.journal.note_heal(nemesis.recorder.now_us());
-        match fault::prove_running(&nemesis.engine, target).await {
+        match fault::heal_until_proven(self.fault.kind, &nemesis.engine, target).await {
             Ok(seen) => {
                 if let Err(error) = nemesis.journal.healed(self.index, target) {
                     let t_us = nemesis.recorder.now_us();

@@ -1,5 +1,6 @@
 //! The progress line while a load runs.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use judge::plan::Plan;
@@ -33,15 +34,15 @@ impl Lines {
         Self { epoch_us, duration: Duration::from_millis(plan.load.duration_ms), tally, active, recorder }
     }
 
-    /// Shows the line until the load's time is over.
-    pub async fn show(&self, out: &Output) {
+    /// Shows the line until the load's time is over, and never returns: whoever waits has other things to wait for.
+    pub async fn show(&self, out: &Output) -> Infallible {
         let mut ticks = tokio::time::interval(EVERY);
         let mut before = 0;
         loop {
             ticks.tick().await;
             let elapsed = Duration::from_micros(self.recorder.now_us().saturating_sub(self.epoch_us));
             if elapsed >= self.duration {
-                return;
+                return std::future::pending().await;
             }
             let tally = *self.tally.borrow();
             let faults = self.active.borrow().join(", ");

@@ -106,6 +106,10 @@ impl Recorder {
     }
 
     fn put<T: Serialize>(&self, lines: &Mutex<Lines>, value: &T, through: bool) {
+        // After a line that is missing nothing may follow, the end least of all: the judge then knows that it is cut off.
+        if self.shared.broken.load(Ordering::Relaxed) {
+            return;
+        }
         if lock(lines).put(value, Instant::now(), through).is_err() {
             self.shared.broken.store(true, Ordering::Relaxed);
         }

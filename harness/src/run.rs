@@ -1,6 +1,6 @@
 //! A whole run on one page: bring-up, load with faults and observers, heal, quiescence, final reads, judgement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub struct Finished {
 pub async fn run(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
     let engine = Engine::connect().await.environment()?;
     let _lock = job.workspace.lock(&job.bring_up.project).environment()?;
-    bring_up::heal_leftovers(&job.workspace, &engine, out).await?;
+    bring_up::make_way(&job.workspace, &job.bring_up, &engine, out).await?;
     let brought_up = interrupted_or(interrupt, bring_up::bring_up(&job.workspace, &job.bring_up, &job.plan, &engine, out)).await;
     let result = match brought_up {
         Some(Ok(cluster)) => run_on(job, &cluster, &engine, interrupt, out).await,
@@ -72,6 +72,7 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let header = header(job, cluster, started_at);
     let recorder = Recorder::create(folder.path(), &header).context("cannot create the history").environment()?;
     let logs = Logs::follow(cluster, engine, &folder.logs());
+    folder.write_cluster(&Surroundings::of(job, cluster, engine).await.environment()?).environment()?;
     let stage = Stage { job, cluster, engine, folder: &folder, nonce: &header.nonce, recorder: &recorder, interrupt, out };
 
     let played = stage.play().await;
@@ -84,7 +85,14 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let report = review::review(&folder).environment()?;
     out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
     out.result(format!("run     {}\nrepeat  {}", folder.path().display(), job.repeat));
-    let exit = if interrupt.is_raised() { Exit::Interrupted } else { review::exit(&report) };
+    let left_open =
+        journal::open_faults(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
+    let exit = match left_open {
+        // Neither a verdict nor `interrupted and healed` may be said of a cluster that is still broken.
+        Some(open) if !open.is_empty() && job.bring_up.use_running => Exit::Environment,
+        _ if interrupt.is_raised() => Exit::Interrupted,
+        _ => review::exit(&report),
+    };
     Ok(Finished { report, folder: folder.path().to_owned(), exit })
 }
 
@@ -119,7 +127,7 @@ impl Stage<'_> {
     async fn load_and_break(&self) -> Result<Option<u64>, Failure> {
         let Self { job, cluster, recorder, .. } = *self;
         let journal =
-            Journal::create(job.workspace.runs(), &cluster.project).context("cannot create the journal").environment()?;
+            Journal::create(job.workspace.state(), &cluster.project).context("cannot create the journal").environment()?;
         let load = Load::start(&job.plan, cluster, self.nonce, recorder).await.environment()?;
         recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
         let nemesis = Nemesis::start(&job.plan, cluster, self.engine, journal, recorder, load.epoch_us());
@@ -129,10 +137,12 @@ impl Stage<'_> {
         let mut finish = std::pin::pin!(load.finish());
         let loaded = tokio::select! {
             loaded = &mut finish => loaded,
-            () = progress.show(self.out) => finish.await,
+            never = progress.show(self.out) => match never {},
             () = self.interrupt.raised() => {
                 self.out.note("interrupted: healing, then saving what was recorded");
                 stopper.stop();
+                // Healing goes on beside the last answers.
+                nemesis.stop();
                 finish.await
             }
         };
@@ -141,7 +151,7 @@ impl Stage<'_> {
         if let Err(error) = loaded {
             self.trouble(format!("the load failed: {error}"));
         }
-        if let Err(error) = journal::close_if_healed(job.workspace.runs(), &cluster.project, self.folder.path()) {
+        if let Err(error) = journal::close_if_healed(job.workspace.state(), &cluster.project, self.folder.path()) {
             self.trouble(error.to_string());
         }
         Ok(last_heal_us)
@@ -193,6 +203,35 @@ fn header(job: &Job, cluster: &Cluster, started_at: Timestamp) -> Header {
         started_at: started_at.to_string(),
         nodes: cluster.nodes.iter().map(identity).collect(),
         cluster: "compose".into(),
+    }
+}
+
+/// What the history does not tell of the cluster: kept in the run folder as `cluster.json`.
+#[derive(Debug, serde::Serialize)]
+struct Surroundings {
+    project: String,
+    engine: String,
+    /// A planted bug that the nodes run with.
+    plant: Option<String>,
+    repeat: String,
+    /// Image of each service, as the engine names it.
+    images: BTreeMap<String, String>,
+}
+
+impl Surroundings {
+    async fn of(job: &Job, cluster: &Cluster, engine: &Engine) -> Result<Self, crate::engine::EngineError> {
+        let facts = engine.facts().await?;
+        let containers = engine.containers(&cluster.project).await?;
+        Ok(Self {
+            project: cluster.project.clone(),
+            engine: format!("{} (API {})", facts.version, facts.api),
+            plant: job.bring_up.plant.clone(),
+            repeat: job.repeat.clone(),
+            images: containers
+                .iter()
+                .map(|container| (crate::cluster::service_name(container), container.image.clone()))
+                .collect(),
+        })
     }
 }
 

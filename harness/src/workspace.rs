@@ -32,6 +32,7 @@ pub enum WorkspaceError {
 pub struct Workspace {
     root: PathBuf,
     runs: PathBuf,
+    state: PathBuf,
 }
 
 /// Held while a harness works on a compose project.
@@ -49,7 +50,8 @@ impl Workspace {
         let root = here.ancestors().find(|folder| folder.join(MARK).is_file());
         let root = root.ok_or_else(|| WorkspaceError::NotFound { from: here.clone() })?.to_owned();
         let runs = runs.unwrap_or_else(|| root.join("runs"));
-        Ok(Self { root, runs })
+        let state = state_folder().unwrap_or_else(|| runs.join("active"));
+        Ok(Self { root, runs, state })
     }
 
     #[must_use]
@@ -62,12 +64,17 @@ impl Workspace {
         &self.runs
     }
 
+    /// Locks and open journals: one place for all checkouts of a user, since they share the engine's projects.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// Keeps a second harness off the project until the lock is dropped, also by the end of the process.
     pub fn lock(&self, project: &str) -> Result<Lock, WorkspaceError> {
-        let folder = self.runs.join("active");
-        let path = folder.join(format!("{project}.lock"));
+        let path = self.state.join(format!("{project}.lock"));
         let failed = |error| WorkspaceError::Io { what: "lock", path: path.clone(), error };
-        fs::create_dir_all(&folder).map_err(failed)?;
+        fs::create_dir_all(&self.state).map_err(failed)?;
         let file = File::create(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
@@ -101,16 +108,26 @@ impl Workspace {
                 return Err(WorkspaceError::Io { what: "read", path, error });
             }
         };
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-        Ok(Scenario::parse(name, &text)?)
+        let mut scenario = Scenario::parse(name, &text)?;
+        // Its errors name the file as it was typed; a run is kept under the bare name.
+        if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
+            stem.clone_into(&mut scenario.name);
+        }
+        Ok(scenario)
     }
 
     /// Resolves a scenario for the default cluster.
-    pub fn plan(&self, scenario: &Scenario, name: &str, seed: u64, overrides: &Overrides) -> Result<Plan, WorkspaceError> {
+    pub fn plan(&self, scenario: &Scenario, seed: u64, overrides: &Overrides) -> Result<Plan, WorkspaceError> {
         let roster = ROSTER.map(str::to_owned);
         judge::plan::resolve(scenario, seed, overrides, &roster)
-            .map_err(|error| WorkspaceError::Plan { scenario: name.to_owned(), error })
+            .map_err(|error| WorkspaceError::Plan { scenario: scenario.name.clone(), error })
     }
+}
+
+fn state_folder() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
+    Some(base.join("catga-harness"))
 }
 
 #[cfg(test)]
@@ -121,7 +138,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp dir");
         fs::create_dir(dir.path().join("scenarios")).expect("folder");
         fs::write(dir.path().join("scenarios/calm.toml"), "").expect("file");
-        let workspace = Workspace { root: dir.path().to_owned(), runs: dir.path().join("runs") };
+        let workspace = Workspace { root: dir.path().to_owned(), runs: dir.path().join("runs"), state: dir.path().join("state") };
         (dir, workspace)
     }
 

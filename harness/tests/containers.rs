@@ -1,9 +1,10 @@
 //! Tests on real containers. They need a container engine and a compose tool; each works in a compose project of its
-//! own, on ports that the engine picks, and takes it down at its end, also when it fails.
+//! own, on free ports, and takes it down at its end, also when it fails.
 
 mod containers {
     mod cluster;
     mod foreign;
     mod images;
+    mod nemesis;
     mod support;
 }

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use judge::plan::{Overrides, Plan};
+use judge::scenario::Scenario;
 
 use crate::bring_up;
 use crate::cli::{LoadArgs, RunArgs, RunOptions};
@@ -10,13 +11,14 @@ use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::run::{self, Job};
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::Workspace;
 
 /// The compose project that belongs to the harness.
 pub(super) const OWN_PROJECT: &str = "catga-chaos";
 
 pub(super) async fn chaos(workspace: Workspace, args: RunArgs, out: &Output) -> Result<Exit, Failure> {
-    let plan = planned(&workspace, &args.scenario, &args.options)?;
+    let scenario = workspace.scenario(&args.scenario).usage()?;
+    let plan = planned(&workspace, &scenario, &args.options)?;
     let mut repeat = repeat("chaos", &args.scenario, plan.seed, &args.options);
     if let Some(bug) = &args.plant {
         repeat = format!("{repeat} --plant {bug}");
@@ -25,10 +27,13 @@ pub(super) async fn chaos(workspace: Workspace, args: RunArgs, out: &Output) -> 
 }
 
 pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> Result<Exit, Failure> {
-    let mut plan = planned(&workspace, &args.scenario, &args.options)?;
+    let mut scenario = workspace.scenario(&args.scenario).usage()?;
     // Without faults nothing has to be recovered from, and there is nothing that faults would exercise.
-    plan.faults.clear();
-    plan.exercise.clear();
+    scenario.faults.clear();
+    scenario.exercise.clear();
+    scenario.expect.recovery = None;
+    scenario.expect.backlog_drained = None;
+    let plan = planned(&workspace, &scenario, &args.options)?;
     let repeat = repeat("load", &args.scenario, plan.seed, &args.options);
     start(workspace, plan, &args.options, None, repeat, out).await
 }
@@ -52,12 +57,10 @@ async fn start(
     Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
 }
 
-fn planned(workspace: &Workspace, name: &str, options: &RunOptions) -> Result<Plan, Failure> {
-    let scenario = workspace.scenario(name).usage()?;
+fn planned(workspace: &Workspace, scenario: &Scenario, options: &RunOptions) -> Result<Plan, Failure> {
     let overrides = Overrides { rate: options.rate, duration: options.duration };
     let seed = options.seed.seed.unwrap_or_else(fresh_seed);
-    let plan: Result<Plan, WorkspaceError> = workspace.plan(&scenario, name, seed, &overrides);
-    plan.usage()
+    workspace.plan(scenario, seed, &overrides).usage()
 }
 
 /// A new seed, short enough to be typed.
@@ -76,7 +79,7 @@ fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOptions) -> Str
         line = format!("{line} --rate {rate}");
     }
     if let Some(project) = &options.use_running {
-        line = format!("{line} --use-running {project}");
+        line = format!("{line} --use-running={project}");
     }
     line
 }

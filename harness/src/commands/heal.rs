@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 
 pub(super) async fn execute(workspace: &Workspace, out: &Output) -> Result<Exit, Failure> {
     let engine = Engine::connect().await.environment()?;
-    let healed = bring_up::heal_leftovers(workspace, &engine, out).await?;
+    let healed = bring_up::heal_leftovers(workspace, None, &engine, out).await?;
     if healed == 0 {
         out.result("nothing to heal: no run left a fault open");
     }

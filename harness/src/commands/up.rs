@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 pub(super) async fn execute(workspace: &Workspace, args: &ProjectArgs, out: &Output) -> Result<Exit, Failure> {
     let engine = Engine::connect().await.environment()?;
     let _lock = workspace.lock(&args.project).environment()?;
-    bring_up::heal_leftovers(workspace, &engine, out).await?;
+    bring_up::heal_leftovers(workspace, Some(&args.project), &engine, out).await?;
     let images = bring_up::images(workspace, &engine, false, out).await?;
     let request = Request { project: args.project.clone(), use_running: false, plant: None };
     let cluster = bring_up::up(workspace, &request, &engine, &images, Start::Keep, out).await?;

@@ -1,6 +1,6 @@
 //! What the nemesis has broken and not yet healed, on disk.
 //!
-//! One file per compose project under `<runs>/active/`, written before each injection. While it is there, the
+//! One file per compose project in the folder of the user's state, written before each injection. While it is there, the
 //! project may be broken; once everything is healed it moves into the run folder.
 
 use std::collections::BTreeMap;
@@ -48,8 +48,8 @@ pub struct Open {
 impl Journal {
     /// # Errors
     /// There is one already (somebody has to heal first), or it cannot be written.
-    pub fn create(runs: &Path, project: &str) -> io::Result<Self> {
-        let path = path(runs, project);
+    pub fn create(state: &Path, project: &str) -> io::Result<Self> {
+        let path = path(state, project);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -96,8 +96,8 @@ impl Journal {
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn open_faults(runs: &Path, project: &str) -> io::Result<Option<Vec<Open>>> {
-    match std::fs::read_to_string(path(runs, project)) {
+pub fn open_faults(state: &Path, project: &str) -> io::Result<Option<Vec<Open>>> {
+    match std::fs::read_to_string(path(state, project)) {
         Ok(text) => Ok(Some(parse(&text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -108,8 +108,8 @@ pub fn open_faults(runs: &Path, project: &str) -> io::Result<Option<Vec<Open>>> 
 ///
 /// # Errors
 /// The folder of the journals cannot be listed.
-pub fn projects(runs: &Path) -> io::Result<Vec<String>> {
-    let entries = match std::fs::read_dir(runs.join("active")) {
+pub fn projects(state: &Path) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(state) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -135,10 +135,14 @@ pub enum CloseError {
 ///
 /// # Errors
 /// Something is open, or the journal cannot be read or moved.
-pub fn close_if_healed(runs: &Path, project: &str, run: &Path) -> Result<(), CloseError> {
-    match open_faults(runs, project)? {
+pub fn close_if_healed(state: &Path, project: &str, run: &Path) -> Result<(), CloseError> {
+    match open_faults(state, project)? {
         Some(open) if !open.is_empty() => Err(CloseError::Open(open.len())),
-        Some(_) => Ok(std::fs::rename(path(runs, project), run.join(FILE))?),
+        Some(_) => {
+            // They may lie on different file systems.
+            std::fs::copy(path(state, project), run.join(FILE))?;
+            Ok(remove(state, project)?)
+        }
         None => Ok(()),
     }
 }
@@ -147,12 +151,12 @@ pub fn close_if_healed(runs: &Path, project: &str, run: &Path) -> Result<(), Clo
 ///
 /// # Errors
 /// It cannot be removed.
-pub fn remove(runs: &Path, project: &str) -> io::Result<()> {
-    std::fs::remove_file(path(runs, project))
+pub fn remove(state: &Path, project: &str) -> io::Result<()> {
+    std::fs::remove_file(path(state, project))
 }
 
-fn path(runs: &Path, project: &str) -> PathBuf {
-    runs.join("active").join(format!("{project}.ndjson"))
+fn path(state: &Path, project: &str) -> PathBuf {
+    state.join(format!("{project}.ndjson"))
 }
 
 fn parse(text: &str) -> Vec<Open> {

@@ -3,13 +3,15 @@
 use std::io;
 use std::path::Path;
 
+use futures_util::future::join_all;
+
 use super::{fault, journal};
 use crate::engine::Engine;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LeftoverError {
-    #[error("cannot read or close the journal of project {project} under {runs}: {error}", runs = runs.display())]
-    Journal { project: String, runs: std::path::PathBuf, error: io::Error },
+    #[error("cannot read or close the journal of project {project} under {state}: {error}", state = state.display())]
+    Journal { project: String, state: std::path::PathBuf, error: io::Error },
     #[error("{} could not be healed: {}; look at it with `docker inspect`, then run `harness heal` again", services.join(", "), details.join("; "))]
     Unhealed { services: Vec<String>, details: Vec<String> },
 }
@@ -18,12 +20,13 @@ pub enum LeftoverError {
 ///
 /// # Errors
 /// Something stays broken; the journal stays, too.
-pub async fn heal(runs: &Path, project: &str, engine: &Engine) -> Result<Vec<String>, LeftoverError> {
-    let journal_error = |error| LeftoverError::Journal { project: project.to_owned(), runs: runs.to_owned(), error };
-    let Some(open) = journal::open_faults(runs, project).map_err(journal_error)? else {
+pub async fn heal(state: &Path, project: &str, engine: &Engine) -> Result<Vec<String>, LeftoverError> {
+    let journal_error = |error| LeftoverError::Journal { project: project.to_owned(), state: state.to_owned(), error };
+    let Some(open) = journal::open_faults(state, project).map_err(journal_error)? else {
         return Ok(Vec::new());
     };
-    let (mut healed, mut services, mut details) = (Vec::new(), Vec::new(), Vec::new());
+    // All heal calls first: one service may need another before it is healthy.
+    let mut called = Vec::new();
     for journal::Open { kind, target } in open {
         // A container that is gone cannot be broken any more.
         if let Err(error) = engine.inspect(&target.container).await
@@ -31,11 +34,16 @@ pub async fn heal(runs: &Path, project: &str, engine: &Engine) -> Result<Vec<Str
         {
             continue;
         }
-        let called = fault::heal(kind, engine, &target).await;
-        match fault::prove_running(engine, &target).await {
+        let error = fault::heal(kind, engine, &target).await.err();
+        called.push((kind, target, error));
+    }
+    let proofs = join_all(called.iter().map(|(kind, target, _)| fault::heal_until_proven(*kind, engine, target))).await;
+    let (mut healed, mut services, mut details) = (Vec::new(), Vec::new(), Vec::new());
+    for ((kind, target, error), proof) in called.into_iter().zip(proofs) {
+        match proof {
             Ok(seen) => healed.push(format!("{} {}: {seen}", kind.word(), target.service)),
             Err(expired) => {
-                details.push(called.err().map_or_else(|| expired.to_string(), |error| format!("{error}; {expired}")));
+                details.push(error.map_or_else(|| expired.to_string(), |error| format!("{error}; {expired}")));
                 services.push(target.service);
             }
         }
@@ -43,6 +51,6 @@ pub async fn heal(runs: &Path, project: &str, engine: &Engine) -> Result<Vec<Str
     if !services.is_empty() {
         return Err(LeftoverError::Unhealed { services, details });
     }
-    journal::remove(runs, project).map_err(journal_error)?;
+    journal::remove(state, project).map_err(journal_error)?;
     Ok(healed)
 }

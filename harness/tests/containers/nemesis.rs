@@ -1,0 +1,115 @@
+//! Faults as a run injects them, and what becomes of them when the run dies in the middle.
+
+use std::path::Path;
+use std::time::Duration;
+
+use harness::engine::{ContainerState, Status};
+use harness::nemesis::journal::{self, Journal};
+use harness::nemesis::{Nemesis, leftovers};
+use harness::poll;
+use harness::recorder::{HISTORY, Recorder};
+use judge::history::{Entry, Header, Step};
+use judge::plan::{Fault, FaultKind, Plan};
+
+use super::support::Bench;
+
+const SERVICES: [(&str, FaultKind, Status); 3] = [
+    ("redis", FaultKind::Pause, Status::Paused),
+    ("cluster-node-1", FaultKind::Kill, Status::Exited),
+    ("cluster-node-2", FaultKind::Stop, Status::Exited),
+];
+
+/// Three faults at once, each held for `hold`.
+fn plan(hold: Duration) -> Plan {
+    let text = "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
+    let scenario = judge::scenario::Scenario::parse("test", text).expect("a scenario");
+    let roster = ["cluster-node-1", "cluster-node-2", "cluster-node-3"].map(str::to_owned);
+    let mut plan = judge::plan::resolve(&scenario, 1, &judge::plan::Overrides::default(), &roster).expect("a plan");
+    let for_ms = u64::try_from(hold.as_millis()).expect("short");
+    plan.faults = SERVICES
+        .map(|(service, kind, _)| Fault { kind, target: service.into(), services: vec![service.into()], at_ms: 0, for_ms })
+        .to_vec();
+    plan
+}
+
+fn recorder(folder: &Path) -> Recorder {
+    let header = Header {
+        format: judge::history::FORMAT,
+        harness: "test".into(),
+        nonce: "n".into(),
+        scenario: "test".into(),
+        seed: 1,
+        started_at: "2026-01-01T00:00:00Z".into(),
+        nodes: Vec::new(),
+        cluster: "compose".into(),
+    };
+    Recorder::create(folder, &header).expect("a recorder")
+}
+
+async fn all_seen(bench: &Bench, cluster: &harness::cluster::Cluster, good: impl Fn(&ContainerState, Status) -> bool) {
+    for (service, _, broken) in SERVICES {
+        let id = &cluster.containers[service];
+        let asked = poll::until(Duration::from_secs(30), Duration::from_millis(100), || async {
+            let state = bench.engine.inspect(id).await.map_err(|error| error.to_string())?;
+            if good(&state, broken) { Ok(()) } else { Err(format!("{service} is {}", state.summary())) }
+        });
+        asked.await.expect("the expected state");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_a_run_that_died_are_found_in_its_journal_and_healed() {
+    Bench::new("leftovers").await.run(dies_and_is_healed).await;
+}
+
+async fn dies_and_is_healed(bench: Bench) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path();
+    let cluster = bench.up().await;
+    let recorder = recorder(state);
+    let journal = Journal::create(state, &bench.project).expect("a journal");
+    let plan = plan(Duration::from_secs(600));
+    let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
+    all_seen(&bench, &cluster, |state, broken| state.status == broken).await;
+    // As by the end of the process: nobody heals.
+    drop(nemesis);
+
+    assert_eq!(journal::open_faults(state, &bench.project).expect("read").expect("a journal").len(), SERVICES.len());
+    let healed = leftovers::heal(state, &bench.project, &bench.engine).await.expect("healed");
+    assert_eq!(healed.len(), SERVICES.len(), "{healed:?}");
+    all_seen(&bench, &cluster, |state, _| state.is_healthy()).await;
+    assert_eq!(journal::open_faults(state, &bench.project).expect("read"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_is_proven_healed_and_proven_healed_again_when_the_run_is_cut_short() {
+    Bench::new("nemesis").await.run(is_cut_short).await;
+}
+
+async fn is_cut_short(bench: Bench) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path();
+    let cluster = bench.up().await;
+    let recorder = recorder(state);
+    let journal = Journal::create(state, &bench.project).expect("a journal");
+    let plan = plan(Duration::from_secs(600));
+    let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
+    all_seen(&bench, &cluster, |state, broken| state.status == broken).await;
+
+    assert!(nemesis.heal_all().await.is_some(), "something was healed");
+    all_seen(&bench, &cluster, |state, _| state.is_healthy()).await;
+    assert_eq!(journal::open_faults(state, &bench.project).expect("read").expect("a journal"), []);
+    recorder.finish().expect("written");
+    let text = std::fs::read_to_string(state.join(HISTORY)).expect("a history");
+    let steps: Vec<Step> = text
+        .lines()
+        .filter_map(|line| match serde_json::from_str(line).expect("an entry") {
+            Entry::Fault(step) => Some(step.step),
+            _ => None,
+        })
+        .collect();
+    for step in [Step::Inject, Step::Injected, Step::EffectVerified, Step::Heal, Step::Healed, Step::HealVerified] {
+        assert_eq!(steps.iter().filter(|other| **other == step).count(), SERVICES.len(), "{step:?} in {steps:?}");
+    }
+    assert_eq!(steps.len(), 6 * SERVICES.len(), "nothing was ineffective or unhealed: {steps:?}");
+}
