@@ -12,14 +12,14 @@ mod recover;
 mod relay;
 mod settle;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use crate::metrics::Metrics;
 use crate::order::NodeId;
-use crate::ports::{Ports, Rng};
+use crate::ports::{Ports, Rng, StoreError};
 use crate::settings::Settings;
 use crate::state::Life;
 
@@ -48,6 +48,25 @@ pub struct Core<P: Ports> {
     subject: Arc<str>,
     relay: RelayQueue,
     outage: Outage,
+    refusal: Refusal,
+}
+
+/// Why the store refuses to be written to, if it does.
+#[derive(Debug, Default)]
+struct Refusal(Mutex<Option<String>>);
+
+impl Refusal {
+    fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns whether it begins or ends.
+    fn set(&self, reason: Option<String>) -> bool {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = current.is_some() != reason.is_some();
+        *current = reason;
+        changed
+    }
 }
 
 /// Says something once, until it is over.
@@ -85,13 +104,33 @@ impl<P: Ports> Core<P> {
         let (relay, inbox) = relay::queue();
         let token = fresh_token(&rng);
         let (metrics, life, feed) = (Arc::default(), Life::default(), Feed::default());
-        let (subject, outage) = (settings.subject().into(), Outage::default());
-        (Self { node, settings, store, bus, clock, rng, metrics, life, feed, token, subject, relay, outage }, inbox)
+        let (subject, outage, refusal) = (settings.subject().into(), Outage::default(), Refusal::default());
+        (Self { node, settings, store, bus, clock, rng, metrics, life, feed, token, subject, relay, outage, refusal }, inbox)
     }
 
     /// The token of this process.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Notes what a write came to, for health: a store that answers and refuses is of no use to an order. Returns
+    /// whether it refused.
+    pub(crate) fn note_write(&self, written: &Result<(), StoreError>) -> bool {
+        let refusal = match written {
+            Ok(()) => None,
+            Err(StoreError::Refused(reason)) => Some(reason.clone()),
+            // Proves nothing either way.
+            Err(_) => return self.refusal.reason().is_some(),
+        };
+        let refused = refusal.is_some();
+        if self.refusal.set(refusal.clone()) {
+            if let Some(reason) = refusal {
+                tracing::error!(%reason, "the store refuses to be written to; no order can be accepted");
+            } else {
+                tracing::info!("the store can be written to again");
+            }
+        }
+        refused
     }
 
     fn fresh_token(&self) -> String {

@@ -184,6 +184,11 @@ impl Store for RedisStore {
         Ok(if holder.is_empty() { Hold::Ours } else { Hold::Theirs(holder) })
     }
 
+    async fn try_write(&self) -> Result<(), StoreError> {
+        let ttl = millis(self.limits.identity_lease);
+        self.query(redis::cmd("SET").arg(&self.keys.canary).arg(1).arg("PX").arg(ttl)).await
+    }
+
     async fn release(&self, token: &str) -> Result<(), StoreError> {
         let mut call = self.scripts.release.prepare_invoke();
         call.key(&self.keys.owner).arg(token);

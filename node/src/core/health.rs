@@ -45,9 +45,11 @@ impl<P: Ports> Core<P> {
     fn judge(&self, redis: &LinkState, nats: &LinkState) -> (Status, Option<String>) {
         let why = |what: &str, link: &LinkState| Some(format!("{what}: {}", link.detail.as_deref().unwrap_or("no reason given")));
         let depth = self.metrics.outbox_depth.get();
+        let refusal = self.refusal.reason();
         match self.life.phase() {
             Phase::Draining => (Status::Down, Some("draining".to_owned())),
             _ if !redis.up || redis.unfit => (Status::Down, why("redis", redis)),
+            _ if refusal.is_some() => (Status::Down, refusal.map(|reason| format!("redis: {reason}"))),
             Phase::Starting => (Status::Down, Some("starting: the node's identity is not held yet".to_owned())),
             Phase::Serving if depth >= self.settings.outbox_limit => {
                 (Status::Down, Some(format!("the backlog of {depth} orders is at its limit")))

@@ -13,6 +13,9 @@ use crate::state::Phase;
 /// How often the lock is asked for while it is not ours.
 const POLL: Duration = Duration::from_millis(250);
 
+/// Longest time between two renewals. Each goes with a trial write, and health has to be true within two seconds.
+const RENEW: Duration = Duration::from_secs(1);
+
 /// Another live process has this node's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("node id {node} is held by another live process ({holder}); stop it, or give this one another CATGA_NODE_ID")]
@@ -52,7 +55,8 @@ pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> 
                 }
                 theirs_since = None;
                 core.life.enter(Phase::Serving);
-                lease / 3
+                let refused = core.note_write(&core.store.try_write().await);
+                if refused { POLL } else { (lease / 3).min(RENEW) }
             }
             // Once we have served, a holder that is not us is proof that we were taken for dead.
             Ok(Hold::Theirs(holder)) if core.life.phase() != Phase::Starting => {
@@ -72,6 +76,7 @@ pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> 
             // Unknown, so nothing is concluded from it: the lease may even have ended meanwhile.
             Err(error) => {
                 tracing::debug!(%error, "the node's name could not be asked for");
+                core.note_write(&Err(error));
                 theirs_since = None;
                 POLL
             }

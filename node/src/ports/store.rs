@@ -241,6 +241,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes or renews the node's identity for `instance`; `token` tells two processes of one instance apart.
     fn hold(&self, instance: &str, token: &str) -> impl Future<Output = Result<Hold, StoreError>> + Send;
+    /// Writes something that means nothing, under the limits that an order is written under.
+    fn try_write(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Gives the identity up, if `token` holds it.
     fn release(&self, token: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -36,6 +36,8 @@ pub(super) struct Keys {
     pub(super) ahead: String,
     /// HASH: who holds the node's identity.
     pub(super) owner: String,
+    /// STRING with a short time to live: written to see whether it can be.
+    pub(super) canary: String,
 }
 
 impl Keys {
@@ -57,6 +59,7 @@ impl Keys {
             progress: projection("progress"),
             ahead: projection("ahead"),
             owner: format!("{prefix}:node:{node}:owner"),
+            canary: format!("{prefix}:node:{node}:canary"),
         }
     }
 

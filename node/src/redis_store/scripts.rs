@@ -1,5 +1,6 @@
 //! The scripts. Each checks types and limits before its first write, because a script that fails half way is
-//! not rolled back, and takes leases' time from Redis.
+//! not rolled back, and takes leases' time from Redis. Those that drain a backlog or keep the node's identity run on a
+//! Redis at its memory limit, too: it could not come back from there otherwise.
 
 use redis::Script;
 

@@ -1,8 +1,8 @@
 //! The node as a process, on a real Redis and a real NATS.
 //!
 //! Each test has keys, a stream and node names of its own, so that they run side by side on one pair of
-//! services, named by `CATGA_TEST_REDIS_URL` and `CATGA_TEST_NATS_URL`. Not covered: settings of the services
-//! that would disturb the other tests, such as memory limits.
+//! services, named by `CATGA_TEST_REDIS_URL` and `CATGA_TEST_NATS_URL`. A test that changes settings of the services,
+//! such as memory limits, would disturb the others: it is ignored unless asked for by name.
 
 mod accept;
 mod delivery;

@@ -131,3 +131,40 @@ async fn slow_and_broken_clients_are_let_go() {
     node.place("after").await;
     space.clean().await;
 }
+
+#[tokio::test]
+#[ignore = "it sets the memory limit of the whole Redis: run it by its name, alone"]
+async fn a_full_redis_takes_no_order_is_told_of_and_drains() {
+    let space = Space::new().await;
+    let nats = Proxy::to(&authority(&nats_url()), Mode::Refuse).await;
+    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).start().await;
+    node.wait_status("degraded").await;
+    for index in 0..20 {
+        node.place(&format!("order-{index}")).await;
+    }
+    let _: String = space.query(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let begun = Instant::now();
+    let full = node.wait_status("down").await;
+    assert!(begun.elapsed() < HONEST, "{:?}", begun.elapsed());
+    assert!(full["detail"].as_str().is_some_and(|detail| detail.contains("OOM") || detail.contains("maxmemory")), "{full}");
+    assert_eq!(node.get("/health/live").await.0, StatusCode::OK);
+    assert_eq!(node.post(&order("refused")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(space.query::<i64>(&["EXISTS", &space.key("idempotency:refused")]).await, 0);
+    // A node that starts on a full Redis has to help draining as well.
+    node.kill().await;
+    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).start().await;
+    nats.set(Mode::Open);
+    eventually("the outbox is empty", async || match space.pending().await.len() {
+        0 => Ok(()),
+        rows => Err(rows.to_string()),
+    })
+    .await;
+    assert_eq!(node.metric("catga_apply_total").await, 0, "nothing can be applied yet");
+    let _: String = space.query(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    let begun = Instant::now();
+    node.wait_status("up").await;
+    assert!(begun.elapsed() < HONEST, "{:?}", begun.elapsed());
+    node.wait_metric("catga_apply_total", 20).await;
+    assert_eq!(node.get("/api/customers/customer-123").await.1["orders"], 20);
+    space.clean().await;
+}

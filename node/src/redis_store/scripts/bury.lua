@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Moves rows that can never be published aside.
 -- KEYS: index   ARGV: row prefix, dead prefix, then per row: message id, token, reason
 -- Reply: per row 1 moved, 0 missing, 2 fenced

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Leases due rows under one fresh token; index entries without a row are dropped.
 -- KEYS: index   ARGV: row prefix, node, token, lease ms, limit
 -- Reply: {entries looked at, entries dropped, then per row: message id, payload, subject, attempts, previous owner}

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes or renews a node's identity.
 -- KEYS: owner   ARGV: instance, token, lease ms
 -- Reply: '' when it is ours, else the instance that holds it

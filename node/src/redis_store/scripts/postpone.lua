@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Counts failed attempts and makes the rows due again later. The token stays until somebody claims the row.
 -- KEYS: index   ARGV: row prefix, then per row: message id, token, delay ms, error
 -- Reply: per row 1 changed, 0 missing, 2 fenced

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Removes published rows that our tokens hold, and starts the time to live of their records.
 -- KEYS: index   ARGV: row prefix, record prefix, time to live ms, then per row: message id, token, order id or ''
 -- Reply: per row 1 removed, 0 missing, 2 fenced

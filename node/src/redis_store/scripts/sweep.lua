@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Indexes rows again that have no index entry; they are due at once.
 -- KEYS: index   ARGV: row prefix, then message ids
 -- Reply: how many were indexed again
