@@ -88,7 +88,8 @@ impl Connector {
             Err(_) => return Err(format!("connecting took longer than {:?}", self.probe_timeout)),
         };
         let context = ContextBuilder::new()
-            .timeout(self.probe_timeout)
+            // This is what an awaited acknowledgement waits for; probes have a limit of their own.
+            .timeout(self.publish_timeout)
             .ack_timeout(self.publish_timeout)
             // The relay and the recovery each have a window of their own.
             .max_ack_inflight(2 * self.publish_window + 16)
