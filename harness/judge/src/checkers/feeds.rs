@@ -1,14 +1,18 @@
 //! Feeds: a node's event feed and its projection tell the same. A position is one order's for good, its message is the
-//! projection's, and between the first and the last position that a feed showed it left nothing out.
+//! projection's, and the feed left nothing out: a lost one resumes behind the last position that it showed, so all that
+//! was applied while the feed was followed is on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{MessageSeen, NodeIx};
+use crate::history::{FeedState, MessageSeen, NodeIx, Phase};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
+
+/// A feed that is connected and silent for so long has shown all that it will show.
+const SILENT_US: u64 = 2_000_000;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "feeds";
@@ -67,36 +71,127 @@ fn contradicted(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen
         .collect()
 }
 
-/// Orders of the projection that a feed passed over.
+/// Orders of the projection that the feed never showed, though it was followed when it had to show them.
 fn left_out(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -> Vec<(usize, String)> {
-    let (Some((first, _)), Some((last, _))) = (seen.first_key_value(), seen.last_key_value()) else {
+    let first = if is_followed_from_the_start(case, node) { Some(0) } else { seen.keys().next().copied() };
+    let last = if is_told_to_the_end(case, node, seen) { Some(u64::MAX) } else { seen.keys().next_back().copied() };
+    let (Some(first), Some(last)) = (first, last) else {
         return Vec::new();
     };
     let name = case.history.node_name(node);
+    let shown: BTreeSet<usize> = seen.values().map(|event| event.order).collect();
     let entries = case.history.projected.iter().filter(|entry| entry.node == node && entry.applied > 0);
     entries
-        .filter(|entry| (*first..=*last).contains(&entry.position) && !seen.contains_key(&entry.position))
         // An order that was applied again moved to a new position; that is a duplicate, judged there.
-        .filter(|entry| !case.history.orders[entry.order].seen.iter().any(|at| case.history.seen[*at].node == node))
+        .filter(|entry| first <= entry.position && entry.position <= last && !shown.contains(&entry.order))
         .map(|entry| {
             let id = &case.history.orders[entry.order].id;
-            (entry.order, format!("{id}: the feed of {name} passed over position {}", entry.position))
+            (entry.order, format!("{id}: the feed of {name} never showed position {}", entry.position))
         })
         .collect()
 }
 
+/// Connected before the load began: from then on every order of the run had to be shown.
+fn is_followed_from_the_start(case: &Case<'_>, node: NodeIx) -> bool {
+    let Some(load_us) = case.history.phase_us(Phase::Load) else {
+        return false;
+    };
+    let mut changes = case.history.feeds.iter().filter(|change| change.node == node);
+    changes.any(|change| change.state == FeedState::Connected && change.t_us <= load_us)
+}
+
+/// The cluster was quiescent, and the feed connected long enough to have shown everything. One that still showed
+/// something just before may have been catching up.
+fn is_told_to_the_end(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -> bool {
+    let Some(reads_us) = case.history.phase_us(Phase::FinalReads).filter(|_| case.is_quiescent()) else {
+        return false;
+    };
+    let mut changes = case.history.feeds.iter().filter(|change| change.node == node && change.t_us <= reads_us);
+    let is_connected =
+        changes.next_back().is_some_and(|change| change.state == FeedState::Connected && change.t_us + SILENT_US <= reads_us);
+    let is_silent = !seen.values().any(|event| event.t_us + SILENT_US / 2 > reads_us);
+    is_connected && is_silent
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::history::Entry;
+    use crate::history::{Entry, FeedState};
     use crate::testing::{NODES, Story, id, intended_us};
     use crate::verdict::Verdict;
+
+    impl Story {
+        /// Node 1's feed shows only these positions.
+        fn show_only(&mut self, positions: std::ops::Range<u64>) {
+            self.remove(
+                |entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[0] && !positions.contains(&seen.position)),
+            );
+        }
+
+        fn feed(&mut self, t_us: u64, state: FeedState) {
+            self.entries.push(Entry::Feed { t_us, node: NODES[0].to_owned(), state, detail: String::new() });
+        }
+
+        fn never_connected_before(&mut self) {
+            self.remove(|entry| matches!(entry, Entry::Feed { node, .. } if node == NODES[0]));
+        }
+    }
 
     #[test]
     fn feed_that_began_late_and_ended_early_left_nothing_out() {
         let mut story = Story::good(20);
-        story.remove(|entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[0] && !(5..15).contains(&seen.position)));
+        story.show_only(5..15);
+        story.never_connected_before();
+        story.feed(intended_us(4), FeedState::Connected);
+        story.feed(intended_us(14), FeedState::Lost);
         let finding = story.finding("feeds");
         assert_eq!(finding.verdict, Verdict::Valid, "{:?}", finding.evidence);
+    }
+
+    #[test]
+    fn connected_feed_that_falls_silent_left_its_tail_out() {
+        let mut story = Story::good(20);
+        story.show_only(0..15);
+        let finding = story.finding("feeds");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 6));
+        assert_eq!(finding.orders[0].order_id, id(14));
+    }
+
+    #[test]
+    fn connected_feed_that_shows_nothing_at_all_left_everything_out() {
+        let mut story = Story::good(20);
+        story.show_only(0..0);
+        assert_eq!((story.finding("feeds").verdict, story.finding("feeds").count), (Verdict::Invalid, 20));
+    }
+
+    #[test]
+    fn feed_connected_before_the_load_may_not_begin_late() {
+        let mut story = Story::good(20);
+        story.show_only(5..100);
+        // Cut and resumed: what it missed in between it has to show.
+        story.feed(intended_us(1), FeedState::Lost);
+        story.feed(intended_us(5), FeedState::Connected);
+        assert_eq!(story.finding("feeds").count, 4);
+    }
+
+    #[test]
+    fn tail_cannot_be_told_where_the_feed_was_back_only_just_now_or_the_cluster_was_not_quiescent() {
+        let mut story = Story::good(20);
+        story.show_only(0..15);
+        story.feed(intended_us(15), FeedState::Lost);
+        let mut lost = story.clone();
+        assert_eq!(lost.finding("feeds").verdict, Verdict::Valid);
+        let reads_us = lost.quiescence.as_ref().expect("it has one").t_us;
+        lost.feed(reads_us - 1_900_000, FeedState::Connected);
+        assert_eq!(lost.finding("feeds").verdict, Verdict::Valid);
+        story.feed(reads_us - 2_000_000, FeedState::Connected);
+        assert_eq!(story.finding("feeds").verdict, Verdict::Invalid);
+        story.see(0, 13, 14, reads_us - 500_000);
+        story.remove(|entry| matches!(entry, Entry::Seen(seen) if seen.position == 14 && seen.t_us < reads_us - 500_000 && seen.node == NODES[0]));
+        assert_eq!(story.finding("feeds").verdict, Verdict::Valid, "it was still catching up");
+        let mut busy = Story::good(20);
+        busy.show_only(0..15);
+        busy.quiescence.as_mut().expect("it has one").reached = false;
+        assert_eq!(busy.finding("feeds").verdict, Verdict::Valid);
     }
 
     #[test]

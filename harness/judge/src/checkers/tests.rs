@@ -123,7 +123,14 @@ fn partial_run_is_never_valid() {
         |story| story.entries.push(Entry::Interrupted { t_us: intended_us(5) }),
         |story| story.entries.push(Entry::Trouble { t_us: intended_us(5), what: "disk full".to_owned() }),
         |story| drop(story.failed_reads.insert(reads::STREAM.to_owned(), "timeout".to_owned())),
-        |story| story.remove(|entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[1])),
+        // A feed that was never connected.
+        |story| {
+            story.remove(|entry| match entry {
+                Entry::Seen(seen) => seen.node == NODES[1],
+                Entry::Feed { node, .. } => node == NODES[1],
+                _ => false,
+            });
+        },
     ];
     for spoil in spoil {
         let mut story = Story::good(20);

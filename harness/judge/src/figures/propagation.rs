@@ -9,6 +9,9 @@ use crate::fate::Fate;
 use crate::history::{FeedState, NodeIx, Outcome};
 use crate::report::{ByNode, Propagation};
 
+/// A cut is noticed, and so recorded, only after the feed was silent for a while.
+const NOTICED_AFTER_US: u64 = 5_000_000;
+
 /// All propagation figures, and those of the steady state.
 pub(crate) struct Measured {
     pub(crate) figures: Propagation,
@@ -115,10 +118,13 @@ fn sight(case: &Case<'_>, claim: &Claim, node: NodeIx, birth: &Birth, cuts: &Fee
         return Sight::Cut(clocks.latest_us(node, &first.applied_at).map(|placed| placed.min(first.t_us)));
     }
     let entry = case.projected(claim.order).find(|entry| entry.node == node && entry.applied > 0);
-    match entry {
-        Some(entry) => Sight::Cut(clocks.latest_us(node, &entry.applied_at)),
-        None => Sight::Never,
-    }
+    let Some(entry) = entry else {
+        return Sight::Never;
+    };
+    let placed = clocks.latest_us(node, &entry.applied_at);
+    let until_us = placed.map_or(case.edges.end_us, |placed| placed.saturating_add(NOTICED_AFTER_US));
+    // Only a cut explains a missing sight: a connected feed that showed nothing has not propagated the order.
+    if cuts.meet(node, birth.intended_us, until_us) { Sight::Cut(placed) } else { Sight::Never }
 }
 
 /// `None` while some node never saw it, or none can say when.

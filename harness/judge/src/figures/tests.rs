@@ -123,6 +123,21 @@ fn cut_feed_is_dated_by_the_clock_of_the_node_and_not_read_as_slow() {
 }
 
 #[test]
+fn sight_that_is_missing_without_a_cut_is_censored_and_not_dated_by_the_projection() {
+    let mut story = Story::good(100);
+    let first = |entry: &Entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[0] && seen.position > 90);
+    story.remove(first);
+    let report = story.report();
+    let node = &report.propagation_ms.from_start.per_node[NODES[0]];
+    assert_eq!((node.count, node.censored, report.propagation_ms.feed_cut), (90, 10, 0));
+    let t_us = intended_us(90);
+    story.entries.push(Entry::Feed { t_us, node: NODES[0].to_owned(), state: FeedState::Lost, detail: String::new() });
+    let report = story.report();
+    let node = &report.propagation_ms.from_start.per_node[NODES[0]];
+    assert_eq!((node.count, node.censored, report.propagation_ms.feed_cut), (100, 0, 10));
+}
+
+#[test]
 fn steady_state_is_what_came_before_the_first_fault() {
     let report = stopped_run(17).report();
     let steady = report.steady_state.expect("12 s at 100/s are enough");
