@@ -1,5 +1,5 @@
 //! Answers: each echoes its own request, a replay repeats the first answer, a conflict is refused and nothing else is,
-//! and every status is in the contract's table.
+//! and every status is in the contract's table. The answer that the stream carries stands under its own message id.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,10 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             wrong.push(claim.order);
             evidence.push(format!("{}: {}", case.history.orders[claim.order].id, found.join("; ")));
         }
+    }
+    for (order, what) in mislabelled(case) {
+        wrong.push(order);
+        evidence.push(what);
     }
     let odd = odd_statuses(case);
     if !wrong.is_empty() {
@@ -98,6 +102,22 @@ fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
     )
 }
 
+/// Messages whose `Nats-Msg-Id`, by which the stream knows duplicates, is not that of the order that they carry.
+fn mislabelled(case: &Case<'_>) -> Vec<(usize, String)> {
+    let history = case.history;
+    let wrong = history.published.iter().filter(|message| {
+        let (header, payload) = (&message.message_id, &message.answer.message_id);
+        !header.is_empty() && !payload.is_empty() && header != payload
+    });
+    wrong
+        .map(|message| {
+            let (id, sequence) = (&history.orders[message.order].id, message.sequence);
+            let (header, payload) = (&message.message_id, &message.answer.message_id);
+            (message.order, format!("{id}: sequence {sequence} is labelled {header} and carries message {payload}"))
+        })
+        .collect()
+}
+
 /// Counts of answers that the contract does not know, or that our well-formed requests should never get.
 fn odd_statuses(case: &Case<'_>) -> Vec<String> {
     let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
@@ -117,8 +137,8 @@ fn odd_statuses(case: &Case<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::history::{Answer, OpKind, Outcome};
-    use crate::testing::{Story, answer};
+    use crate::history::{Answer, Entry, OpKind, Outcome};
+    use crate::testing::{Story, answer, id};
     use crate::verdict::Verdict;
 
     fn verdict(story: &Story) -> Verdict {
@@ -178,6 +198,24 @@ mod tests {
         assert_eq!(verdict(&story), Verdict::Valid);
         story.again(101, 4, OpKind::Replay, Outcome::Fail, 409, None);
         assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn message_labelled_with_another_id_than_it_carries_is_wrong() {
+        let mut story = Story::good(10);
+        let mut label = |sequence: u64, label: &str| {
+            for entry in &mut story.entries {
+                if let Entry::Published(found) = entry
+                    && found.sequence == sequence
+                {
+                    found.message_id = label.to_owned();
+                }
+            }
+            story.finding("answers")
+        };
+        assert_eq!(label(5, "").verdict, Verdict::Valid, "a label that was not read tells nothing");
+        let finding = label(5, "other");
+        assert_eq!((finding.verdict, finding.orders[0].order_id.clone()), (Verdict::Invalid, id(4)));
     }
 
     #[test]

@@ -1,5 +1,8 @@
-//! Forgotten: answered as new after the order had already been acknowledged. A first attempt that is answered as a
-//! replay is reported: somebody retried behind our back.
+//! Forgotten: answered as new after the order had already been acknowledged, or found under a message id that no answer
+//! told: then the acknowledged message was given up, and the order taken in again. A first attempt that is answered as
+//! a replay is reported: somebody retried behind our back.
+
+use std::collections::BTreeSet;
 
 use super::Desk;
 use crate::case::Case;
@@ -19,14 +22,11 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             continue;
         };
         let again = ops(case, order).find(|op| is_new(op) && op.sent_us > acknowledged_us);
-        if let Some(op) = again {
+        let again = again.map(|op| format!("operation {} was answered as new by {}", op.number, case.history.node_name(op.node)));
+        let found: Vec<String> = again.into_iter().chain(renamed(case, order)).collect();
+        if !found.is_empty() {
             wrong.push(number);
-            evidence.push(format!(
-                "{}: operation {} was answered as new by {}",
-                order.id,
-                op.number,
-                case.history.node_name(op.node)
-            ));
+            evidence.push(format!("{}: {}", order.id, found.join("; ")));
         }
         if let Some(op) = replayed_first(case, order) {
             early.push(format!("{}: operation {} was a first attempt, and answered as a replay", order.id, op.number));
@@ -34,7 +34,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let orders = lives(case, wrong.iter().copied());
-        let summary = format!("{} answered as new after the acknowledgement", many(wrong.len(), "order"));
+        let summary = format!("{} taken in again after the acknowledgement", many(wrong.len(), "order"));
         return Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders);
     }
     if early.is_empty() {
@@ -56,6 +56,26 @@ fn first_acknowledged_us(case: &Case<'_>, order: &Order) -> Option<u64> {
     acknowledged.filter_map(|op| op.end.as_ref()).map(|end| end.t_us).min()
 }
 
+/// A trace of the order whose message id is none of those that it was acknowledged under.
+fn renamed(case: &Case<'_>, order: &Order) -> Option<String> {
+    let history = case.history;
+    let answers = ops(case, order).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| op.end.as_ref()?.answer.as_ref());
+    let acknowledged: BTreeSet<&str> = answers.map(|answer| answer.message_id.as_str()).collect();
+    if acknowledged.is_empty() {
+        return None;
+    }
+    let records = order.records.iter().map(|at| ("its record", &history.records[*at].message_id));
+    let rows = order.rows.iter().map(|at| ("an outbox row", &history.rows[*at].message_id));
+    let published = order.published.iter().map(|at| ("the stream", &history.published[*at].answer.message_id));
+    let projected = order.projected.iter().map(|at| &history.projected[*at]);
+    let projected = projected.map(|entry| (history.node_name(entry.node), &entry.message_id));
+    let seen = order.seen.iter().map(|at| &history.seen[*at]).map(|seen| (history.node_name(seen.node), &seen.message_id));
+    let mut found = records.chain(rows).chain(published).chain(projected).chain(seen);
+    let (place, id) = found.find(|(_, id)| !acknowledged.contains(id.as_str()))?;
+    let told: Vec<&str> = acknowledged.into_iter().collect();
+    Some(format!("acknowledged as message {}, and {place} holds {id}", told.join(", ")))
+}
+
 fn is_new(op: &Op) -> bool {
     op.outcome() == Outcome::Ok && (op.status() == Some(201) || op.end.as_ref().is_some_and(|end| !end.replayed))
 }
@@ -70,8 +90,8 @@ fn replayed_first<'a>(case: &Case<'a>, order: &'a Order) -> Option<&'a Op> {
 
 #[cfg(test)]
 mod tests {
-    use crate::history::{OpKind, Outcome};
-    use crate::testing::{Story, answer, intended_us};
+    use crate::history::{Answer, Entry, OpKind, Outcome};
+    use crate::testing::{Story, answer, id, intended_us};
     use crate::verdict::Verdict;
 
     #[test]
@@ -101,5 +121,65 @@ mod tests {
         story.end_mut(4).replayed = true;
         let finding = story.finding("forgotten");
         assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Valid, 1));
+    }
+
+    /// The places in which this order's message id is changed to `other`.
+    fn rename(story: &mut Story, order: u64, places: &[&str]) {
+        let order = id(order);
+        for entry in &mut story.entries {
+            let (place, message_id) = match entry {
+                Entry::Record { order_id, message_id, .. } if *order_id == order => ("record", message_id),
+                Entry::Projection(held) if held.order_id == order => ("projection", &mut held.message_id),
+                Entry::Seen(seen) if seen.order_id == order => ("feed", &mut seen.message_id),
+                Entry::Published(found) if found.answer.as_ref().is_some_and(|answer| answer.order_id == order) => {
+                    if let Some(answer) = found.answer.as_mut().filter(|_| places.contains(&"stream")) {
+                        answer.message_id = "other".to_owned();
+                    }
+                    ("stream", &mut found.message_id)
+                }
+                _ => continue,
+            };
+            if places.contains(&place) {
+                *message_id = "other".to_owned();
+            }
+        }
+    }
+
+    #[test]
+    fn acknowledged_message_that_gave_way_to_another_is_forgotten() {
+        let mut story = Story::good(20);
+        // Accepted again under an answer that timed out; all that is left is of the second acceptance.
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(answer(4)));
+        story.give_up(100);
+        rename(&mut story, 4, &["record", "projection", "feed", "stream"]);
+        let finding = story.finding("forgotten");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 1));
+        assert_eq!(finding.orders[0].order_id, id(4));
+    }
+
+    #[test]
+    fn acknowledged_message_id_has_to_stand_in_every_single_place() {
+        for place in ["record", "projection", "feed", "stream"] {
+            let mut story = Story::good(20);
+            rename(&mut story, 4, &[place]);
+            assert_eq!(story.finding("forgotten").verdict, Verdict::Invalid, "{place}");
+        }
+    }
+
+    #[test]
+    fn order_without_an_acknowledgement_may_have_any_message_id() {
+        let mut story = Story::good(20);
+        story.give_up(4);
+        rename(&mut story, 4, &["record", "projection", "feed", "stream"]);
+        assert_eq!(story.finding("forgotten").verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn acknowledgement_under_a_second_id_is_told_as_a_duplicate() {
+        let mut story = Story::good(20);
+        let other = Answer { message_id: "other".to_owned(), ..answer(4) };
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(other));
+        assert_eq!(story.finding("forgotten").verdict, Verdict::Valid);
+        assert_eq!(story.finding("duplicated").verdict, Verdict::Invalid);
     }
 }
