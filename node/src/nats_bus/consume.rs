@@ -15,6 +15,8 @@ use crate::ports::{BusError, Delivery, Start, Subscription};
 
 /// Deliveries asked for at once.
 const PULL_BATCH: usize = 512;
+/// Most bytes of them: other programs may publish far larger messages than orders.
+const PULL_BYTES: usize = 8 * 1024 * 1024;
 /// How long one pull request stays open, and how often the server shows that it still does.
 const PULL_EXPIRES: Duration = Duration::from_secs(20);
 const PULL_HEARTBEAT: Duration = Duration::from_secs(2);
@@ -64,6 +66,8 @@ pub(super) async fn subscribe(
     let messages = consumer
         .stream()
         .max_messages_per_batch(PULL_BATCH)
+        // A pull that is too small for the next message would never get it.
+        .max_bytes_per_batch(PULL_BYTES.max(2 * session.client.server_info().max_payload))
         .expires(PULL_EXPIRES)
         .heartbeat(PULL_HEARTBEAT)
         .messages()

@@ -14,6 +14,8 @@ use crate::settings::Settings;
 
 /// Deliveries that may wait for their acknowledgement at once.
 const MAX_ACK_PENDING: i64 = 4096;
+/// Largest message of a stream that we make, in bytes: an order's is below a tenth of it.
+const MAX_MESSAGE_SIZE: i32 = 64 * 1024;
 
 /// What a stream is made with.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ impl StreamSettings {
             discard: DiscardPolicy::New,
             max_age: Duration::ZERO,
             max_bytes: self.max_bytes,
+            max_message_size: MAX_MESSAGE_SIZE,
             num_replicas: self.replicas,
             duplicate_window: self.duplicate_window,
             allow_direct: true,

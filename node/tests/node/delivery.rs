@@ -195,3 +195,30 @@ async fn writes_that_the_store_loses_under_a_running_node_are_caught_up_from_the
     assert_eq!(node.metric("catga_apply_rewinds_total").await, 1);
     space.clean().await;
 }
+
+#[tokio::test]
+async fn messages_larger_than_any_order_are_refused_by_our_stream_and_pass_through_a_foreign_one() {
+    let space = Space::new().await;
+    let large = |bytes: usize| space.jetstream.publish(format!("{}.elsewhere", space.name), "x".repeat(bytes).into());
+    let config = async_nats::jetstream::stream::Config {
+        name: space.name.clone(),
+        subjects: vec![format!("{}.>", space.name)],
+        discard: async_nats::jetstream::stream::DiscardPolicy::New,
+        ..Default::default()
+    };
+    space.jetstream.create_stream(config).await.expect("a stream of another maker");
+    for _ in 0..20 {
+        large(900_000).await.expect("sent").await.expect("acknowledged");
+    }
+    let node = space.node("n1").ready().await;
+    node.place("behind").await;
+    node.wait_applied("behind").await;
+    assert_eq!(node.metric("catga_parked_total").await, 20);
+    space.jetstream.delete_stream(&space.name).await.expect("the stream is deleted");
+    eventually("our stream refuses it", async || match large(70_000).await.expect("sent").await {
+        Err(error) if error.to_string().contains("size exceeds") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    space.clean().await;
+}
