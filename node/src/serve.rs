@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::core::{Core, Measured, RelayInbox, Validated};
@@ -50,6 +50,8 @@ pub enum ServeError {
     Identity(#[from] IdentityLost),
     #[error("a part of the node ended unexpectedly: {0}")]
     Part(#[from] JoinError),
+    #[error("a part of the node ended before its time")]
+    Ended,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -82,12 +84,13 @@ pub async fn run<P: Ports>(
     announce(&core, &listener);
     let instance = Instance::of_this_process(&core.rng);
     let mut identity = tokio::spawn(hold_identity(Arc::clone(&core), instance.clone()));
-    let relay = tokio::spawn(Arc::clone(&core).run_relay(inbox));
-    let apply = tokio::spawn(Arc::clone(&core).run_apply());
-    let gauges = tokio::spawn(Arc::clone(&core).run_gauges());
+    let mut parts = JoinSet::new();
+    parts.spawn(Arc::clone(&core).run_relay(inbox));
+    parts.spawn(Arc::clone(&core).run_apply());
+    parts.spawn(Arc::clone(&core).run_gauges());
     let behaviours = (Measured(Arc::clone(&core.metrics)), (Validated, ()));
     let app = App::new(Mediator::new(Arc::clone(&core), behaviours));
-    let server = tokio::spawn(http::serve(Arc::new(app), listener));
+    parts.spawn(http::serve(Arc::new(app), listener));
 
     let end = tokio::select! {
         reason = stop => {
@@ -99,15 +102,24 @@ pub async fn run<P: Ports>(
             Ok(Ok(())) => Ok(()),
             Err(error) => Err(ServeError::from(error)),
         },
+        ended = parts.join_next() => Err(ended_early(ended)),
     };
     core.life.enter(Phase::Draining);
-    drain(&core, [server, relay, apply, gauges]).await;
+    drain(&core, parts).await;
     let release = core.store.release(&instance.token);
     if !matches!(timeout(GOODBYE, release).await, Ok(Ok(()))) {
         tracing::info!("the node's name could not be given up; its lease ends by itself");
     }
     tracing::info!("drained");
     end
+}
+
+/// None of the parts ends before draining: without it the node would only look alive.
+fn ended_early(ended: Option<Result<(), JoinError>>) -> ServeError {
+    match ended {
+        Some(Err(error)) => ServeError::Part(error),
+        Some(Ok(())) | None => ServeError::Ended,
+    }
 }
 
 fn announce<P: Ports>(core: &Core<P>, listener: &TcpListener) {
@@ -120,20 +132,34 @@ fn announce<P: Ports>(core: &Core<P>, listener: &TcpListener) {
 }
 
 /// Lets every part finish what it has, together within the time that is set for it.
-async fn drain<P: Ports>(core: &Core<P>, parts: [JoinHandle<()>; 4]) {
-    let aborts = parts.each_ref().map(JoinHandle::abort_handle);
+async fn drain<P: Ports>(core: &Core<P>, mut parts: JoinSet<()>) {
     let all = async {
-        for part in parts {
-            if let Err(error) = part.await {
+        while let Some(ended) = parts.join_next().await {
+            if let Err(error) = ended {
                 tracing::error!(%error, "a part of the node ended badly");
             }
         }
     };
     if timeout(core.settings.drain_timeout, all).await.is_err() {
         tracing::warn!("not all was finished in time; recovery takes the rest");
-        aborts.iter().for_each(tokio::task::AbortHandle::abort);
+        parts.abort_all();
     }
     if !matches!(timeout(GOODBYE, core.bus.flush()).await, Ok(Ok(()))) {
         tracing::info!("the bus did not take the last acknowledgements; it will deliver again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_early_ends_the_node_with_an_error() {
+        let mut parts = JoinSet::new();
+        parts.spawn(async { panic!("planned") });
+        let error = ended_early(parts.join_next().await);
+        assert!(matches!(&error, ServeError::Part(cause) if cause.is_panic()), "{error}");
+        parts.spawn(async {});
+        assert!(matches!(ended_early(parts.join_next().await), ServeError::Ended));
     }
 }

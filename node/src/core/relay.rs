@@ -1,11 +1,13 @@
 //! Publishing: accepted orders at once, in windows.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 
 use super::settle::{SettleQueue, Settlement, send};
 use super::{Core, Outgoing};
@@ -37,17 +39,36 @@ impl RelayQueue {
     }
 }
 
+/// A panic of a part is a panic of the whole: half a relay would only look alive.
+fn pass_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 impl<P: Ports> Core<P> {
     /// Publishes accepted orders and due rows, and settles them, until draining is over.
     pub async fn run_relay(self: Arc<Self>, mut inbox: RelayInbox) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let settling = tokio::spawn(Arc::clone(&self).settle(receiver));
-        let recovering = tokio::spawn(Arc::clone(&self).recover(sender.clone()));
-        self.publish_accepted(&mut inbox.0, &sender).await;
+        let mut parts = JoinSet::new();
+        parts.spawn(Arc::clone(&self).settle(receiver));
+        parts.spawn(Arc::clone(&self).recover(sender.clone()));
+        {
+            let mut publishing = pin!(self.publish_accepted(&mut inbox.0, &sender));
+            loop {
+                tokio::select! {
+                    () = &mut publishing => break,
+                    Some(ended) = parts.join_next() => pass_on(ended),
+                }
+            }
+        }
         // Recovery ends by itself when draining begins; with the last sender gone the settling ends.
         drop(sender);
-        let _ = recovering.await;
-        let _ = settling.await;
+        while let Some(ended) = parts.join_next().await {
+            pass_on(ended);
+        }
     }
 
     async fn publish_accepted(&self, inbox: &mut mpsc::Receiver<Outgoing>, settle: &SettleQueue) {
