@@ -105,7 +105,7 @@ pub struct Settings {
     #[arg(long, env = "CATGA_WRITE_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "TIME")]
     pub write_timeout: Duration,
     /// Connections served at once; more are closed
-    #[arg(long, env = "CATGA_MAX_CONNECTIONS", default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "CATGA_MAX_CONNECTIONS", default_value_t = 1024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
     /// How long what is in flight may take to finish after SIGTERM
     #[arg(long, env = "CATGA_DRAIN_TIMEOUT", default_value = "3s", value_parser = duration, value_name = "TIME")]

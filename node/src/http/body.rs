@@ -8,18 +8,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::error::Error;
 
 /// Largest request body, in bytes.
 pub(super) const LIMIT: usize = 16 * 1024;
 
+/// Bytes of a paged answer that the connection gets at once.
+const PIECE: usize = 16 * 1024;
+
 /// The body of an answer.
 pub(super) enum Answer {
     Whole(Full<Bytes>),
+    /// A large one, handed to the connection in pieces, so that its place is taken until nearly all of it is sent.
+    Paged {
+        rest: Bytes,
+        _place: OwnedSemaphorePermit,
+    },
     Feed(mpsc::Receiver<Bytes>),
 }
 
@@ -30,17 +38,24 @@ impl Body for Answer {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Paged { rest, .. } if rest.is_empty() => Poll::Ready(None),
+            Self::Paged { rest, .. } => Poll::Ready(Some(Ok(Frame::data(rest.split_to(rest.len().min(PIECE)))))),
             Self::Feed(receiver) => receiver.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(body) if body.is_end_stream())
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Paged { rest, .. } => rest.is_empty(),
+            Self::Feed(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
+            Self::Paged { rest, .. } => SizeHint::with_exact(rest.len() as u64),
             Self::Feed(_) => SizeHint::default(),
         }
     }
@@ -50,12 +65,19 @@ impl Body for Answer {
 pub(super) fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Answer> {
     let mut response = Response::new(Answer::Whole(Full::new(body.into())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Answer> {
     whole(status, "application/json", body)
+}
+
+/// A JSON answer that is large and has a place.
+pub(super) fn paged(body: String, place: OwnedSemaphorePermit) -> Response<Answer> {
+    let mut response = Response::new(Answer::Paged { rest: body.into(), _place: place });
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// The bytes of a JSON body: first its type is checked, then its size.
@@ -83,8 +105,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     #[test]

@@ -20,7 +20,7 @@ use crate::state::Phase;
 /// A comment comes at least every two seconds.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Chunks that may wait for a client.
-const QUEUE: usize = 16;
+const QUEUE: usize = 2;
 /// Pause after a failed read.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -30,6 +30,7 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
     if core.life.phase() == Phase::Draining {
         return Err(Error::Unavailable("the node is draining".to_owned()));
     }
+    let place = app.feeds.take()?;
     let marks = core.feed.watch();
     let progress = core.store.progress().await.map_err(|error| Error::of_read(&error))?;
     let after = match headers.get("last-event-id") {
@@ -43,7 +44,10 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
         }
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(run(core, sender, marks, after, progress.position));
+    tokio::spawn(async move {
+        run(core, sender, marks, after, progress.position).await;
+        drop(place);
+    });
     let mut response = Response::new(Answer::Feed(receiver));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

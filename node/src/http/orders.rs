@@ -5,7 +5,7 @@ use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use hyper::{Request, Response, StatusCode};
 
 use super::App;
-use super::body::{Answer, json, read_json};
+use super::body::{Answer, json, paged, read_json};
 use crate::core::{GetCustomer, GetOrder, ListOrders, PlaceOrder, Placement};
 use crate::error::Error;
 use crate::order::{CustomerId, OrderId, RequestError, parse_order};
@@ -57,8 +57,9 @@ pub(super) async fn get<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Ans
 pub(super) async fn list<P: Ports>(app: &App<P>, query: Option<&str>) -> Result<Response<Answer>, Error> {
     let after = number(query, "after")?.unwrap_or(0);
     let limit = number(query, "limit")?.map_or(PAGE_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let place = app.lists.take()?;
     let list = app.mediator.send(ListOrders { after, limit }).await?;
-    Ok(json(StatusCode::OK, list.to_json()))
+    Ok(paged(list.to_json(), place))
 }
 
 pub(super) async fn customer<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Answer>, Error> {

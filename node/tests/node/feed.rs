@@ -128,3 +128,30 @@ async fn a_feed_under_load_shows_every_position_once_and_in_order() {
     assert_eq!(orders.len(), 600);
     space.clean().await;
 }
+
+#[tokio::test]
+async fn feeds_are_bounded_and_long_lists_are_whole() {
+    let space = Space::new().await;
+    let node = space.node("n1").ready().await;
+    let mut feeds = Vec::new();
+    for _ in 0..64 {
+        feeds.push(Feed::open(&space, &node, None).await);
+    }
+    let refused = space.client.get(format!("{}/api/events", node.url)).send().await.expect("the node answers");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    feeds.pop();
+    crate::space::eventually("a place is free again", async || {
+        let answer = space.client.get(format!("{}/api/events", node.url)).send().await.expect("the node answers");
+        if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer.status().to_string()) }
+    })
+    .await;
+    for index in 0..120 {
+        node.place(&format!("order-{index}")).await;
+    }
+    node.wait_metric("catga_apply_total", 120).await;
+    let (_, list) = node.get("/api/orders?limit=120").await;
+    assert!(list.to_string().len() > 16 * 1024, "more than one piece");
+    assert_eq!((list["orders"].as_array().map(Vec::len), &list["next"]), (Some(120), &Value::Null));
+    space.clean().await;
+}
