@@ -17,6 +17,9 @@ use crate::error::Error;
 /// Largest request body, in bytes.
 pub(super) const LIMIT: usize = 16 * 1024;
 
+/// How much, and for how long, a refused body is read on.
+const DRAIN: usize = 256 * 1024;
+const DRAIN_PATIENCE: Duration = Duration::from_millis(500);
 /// Bytes of a paged answer that the connection gets at once.
 const PIECE: usize = 16 * 1024;
 
@@ -81,21 +84,44 @@ pub(super) fn paged(body: String, place: OwnedSemaphorePermit) -> Response<Answe
 }
 
 /// The bytes of a JSON body: first its type is checked, then its size.
-pub(super) async fn read_json(headers: &HeaderMap, body: Incoming, patience: Duration) -> Result<Bytes, Error> {
-    if !is_json(headers) {
-        return Err(Error::NotJson);
-    }
+pub(super) async fn read_json(headers: &HeaderMap, mut body: Incoming, patience: Duration) -> Result<Bytes, Error> {
     let too_large = Error::TooLarge { limit: LIMIT };
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LIMIT as u64) {
-        return Err(too_large);
+    let refusal = if !is_json(headers) {
+        Some(Error::NotJson)
+    } else if announced.is_some_and(|length| length > LIMIT as u64) {
+        Some(too_large.clone())
+    } else {
+        None
+    };
+    if let Some(refusal) = refusal {
+        drain(&mut body).await;
+        return Err(refusal);
     }
-    match tokio::time::timeout(patience, Limited::new(body, LIMIT).collect()).await {
+    let read = tokio::time::timeout(patience, Limited::new(&mut body, LIMIT).collect()).await;
+    if matches!(&read, Ok(Err(error)) if error.is::<LengthLimitError>()) {
+        drain(&mut body).await;
+    }
+    match read {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
         Ok(Err(error)) => Err(Error::Malformed(format!("the body broke off: {error}"))),
         Err(_) => Err(Error::SlowBody),
     }
+}
+
+/// Reads on a little before a refusal: a connection closed over unread bytes is reset, and the answer lost with it.
+async fn drain(body: &mut Incoming) {
+    let reading = async {
+        let mut read = 0;
+        while read < DRAIN
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Whoever sends more, or slower, has to live with a reset.
+    let _ = tokio::time::timeout(DRAIN_PATIENCE, reading).await;
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

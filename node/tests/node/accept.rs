@@ -139,3 +139,31 @@ async fn a_full_backlog_refuses_new_orders_and_writes_nothing() {
     node.place("second").await;
     space.clean().await;
 }
+
+#[tokio::test]
+async fn a_refused_body_that_is_still_being_sent_gets_its_answer() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let space = Space::new().await;
+    let node = space.node("n1").ready().await;
+    for (kind, status) in [("text/plain", "HTTP/1.1 415"), ("application/json", "HTTP/1.1 413")] {
+        for framing in ["Content-Length: 200000", "Transfer-Encoding: chunked"] {
+            let mut stream = tokio::net::TcpStream::connect(crate::space::authority(&node.url)).await.expect("a connection");
+            let head = format!("POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{framing}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.expect("written");
+            let chunked = framing.ends_with("chunked");
+            for _ in 0..10 {
+                let piece = "x".repeat(20_000);
+                let piece = if chunked { format!("4e20\r\n{piece}\r\n") } else { piece };
+                stream.write_all(piece.as_bytes()).await.expect("the node reads on");
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            if chunked {
+                stream.write_all(b"0\r\n\r\n").await.expect("the node reads on");
+            }
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer and not a reset");
+            assert!(answer.starts_with(status), "{kind}, {framing}: {answer}");
+        }
+    }
+    space.clean().await;
+}
