@@ -176,3 +176,28 @@ async fn a_full_stream_keeps_the_backlog_and_a_row_it_can_never_take_is_set_asid
     assert_eq!(space.query::<i64>(&["PTTL", &space.key(&format!("idempotency:{}", "long".repeat(32)))]).await, -1);
     space.clean().await;
 }
+
+#[tokio::test]
+async fn a_row_key_of_another_type_does_not_hold_up_the_others() {
+    let space = Space::new().await;
+    let nats = Proxy::to(&authority(&nats_url()), Mode::Refuse).await;
+    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).start().await;
+    node.wait_status("degraded").await;
+    let index = space.key("outbox:pending");
+    let _: String = space.query(&["SET", &space.key("outbox:pending:damaged"), "no row"]).await;
+    let _: i64 = space.query(&["ZADD", &index, "1", "damaged"]).await;
+    node.place("good").await;
+    nats.set(Mode::Open);
+    node.wait_applied("good").await;
+    eventually("the damaged row alone is left", async || match space.pending().await.as_slice() {
+        [id] if id == "damaged" => Ok(()),
+        ids => Err(format!("{ids:?}")),
+    })
+    .await;
+    assert!(node.lines().iter().any(|line| line.contains("is no hash") && line.contains("damaged")), "it is told of");
+    let store = store(&space, "n2");
+    assert!(store.link().wait_up().await.is_some());
+    let row = RowKey { message_id: MessageId::new("damaged").expect("an id"), order_id: None, token: "t".to_owned() };
+    assert_eq!(store.remove(&[row]).await.expect("an answer"), [RowFate::Fenced]);
+    space.clean().await;
+}

@@ -4,7 +4,8 @@
 -- Reply: per row 1 moved, 0 missing, 2 fenced
 local fates = {}
 for i = 3, #ARGV, 3 do
-  local token = redis.call('HGET', ARGV[1] .. ARGV[i], 'leaseToken')
+  -- A key of another type answers with an error, which is no token: it counts as fenced.
+  local token = redis.pcall('HGET', ARGV[1] .. ARGV[i], 'leaseToken')
   fates[#fates + 1] = (not token and 0) or (token == ARGV[i + 1] and 1) or 2
 end
 redis.call('ZCARD', KEYS[1])
