@@ -27,6 +27,10 @@ pub(super) async fn publish(
 ) -> Result<PublishAck, PublishError> {
     let publishing = session.context.publish_with_headers(subject.to_owned(), headers(id), payload);
     let ack = publishing.await.map_err(|error| classify(&error))?.await.map_err(|error| classify(&error))?;
+    // Another stream may have taken the subject over; its word says nothing of ours.
+    if ack.stream != session.stream {
+        return Err(PublishError::Retry(format!("stored by stream {}, and not by {}", ack.stream, session.stream)));
+    }
     Ok(PublishAck { sequence: ack.sequence, duplicate: ack.duplicate })
 }
 
