@@ -6,6 +6,8 @@ mod link;
 mod publish;
 mod stream;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::order::{MessageId, NodeId};
@@ -51,6 +53,10 @@ impl Bus for NatsBus {
 
     async fn message_id_at(&self, sequence: u64) -> Result<Option<String>, BusError> {
         publish::message_id_at(&*self.link.session()?, sequence).await
+    }
+
+    fn duplicate_window(&self) -> Option<Duration> {
+        self.link.session().ok().map(|session| session.duplicate_window)
     }
 
     async fn state(&self) -> Result<StreamState, BusError> {

@@ -138,7 +138,8 @@ impl<P: Ports> Core<P> {
                 let found = found.as_deref().unwrap_or("nothing");
                 let error = format!("called a duplicate of {sequence}, where the stream has {found}");
                 tracing::warn!(messageId = %row.message_id, %error, "publishing again when the stream's window has passed");
-                (error, self.settings.duplicate_window + FIRST_RETRY)
+                // The stream may have been made with another window than this node's setting.
+                (error, self.bus.duplicate_window().unwrap_or(self.settings.duplicate_window) + FIRST_RETRY)
             }
             Err(error) => (format!("called a duplicate of {sequence}, which cannot be read: {error}"), self.retry_in(attempts)),
         };

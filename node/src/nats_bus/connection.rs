@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) stream: String,
     /// Which incarnation of the stream this session speaks to.
     pub(super) identity: String,
+    /// How long the stream really recognises a message id.
+    pub(super) duplicate_window: Duration,
     /// The connection ended.
     pub(super) ended: Arc<Notify>,
 }
@@ -96,11 +98,11 @@ impl Connector {
             .backpressure_on_inflight(true)
             .build(client.clone());
         let making = ensure_stream(&context, &self.stream);
-        let identity = match timeout(2 * self.probe_timeout, making).await {
+        let (identity, duplicate_window) = match timeout(2 * self.probe_timeout, making).await {
             Ok(made) => made?,
             Err(_) => return Err(format!("stream {} got no answer in {:?}", self.stream.name, 2 * self.probe_timeout)),
         };
-        Ok(Session { client, context, stream: self.stream.name.clone(), identity, ended })
+        Ok(Session { client, context, stream: self.stream.name.clone(), identity, duplicate_window, ended })
     }
 
     /// Does the stream answer, and is it still the same one?

@@ -96,8 +96,9 @@ fn is_missing(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-/// Makes the stream where it does not exist, and returns its identity. An existing one is taken as it is.
-pub(super) async fn ensure_stream(context: &Context, settings: &StreamSettings) -> Result<String, String> {
+/// Makes the stream where it does not exist, and returns its identity and its duplicate window. An existing one is
+/// taken as it is.
+pub(super) async fn ensure_stream(context: &Context, settings: &StreamSettings) -> Result<(String, Duration), String> {
     let name = &settings.name;
     let stream = match context.get_stream(name).await {
         Ok(stream) => stream,
@@ -113,7 +114,7 @@ pub(super) async fn ensure_stream(context: &Context, settings: &StreamSettings) 
     if config.discard != DiscardPolicy::New || config.retention != RetentionPolicy::Limits || config.max_age != Duration::ZERO {
         tracing::error!(stream = %name, "the stream may drop what a slow node has not seen; set limits retention, discard new, no max age");
     }
-    Ok(identity_of(stream.cached_info()))
+    Ok((identity_of(stream.cached_info()), config.duplicate_window))
 }
 
 /// The identity of the stream, `None` where it does not exist.

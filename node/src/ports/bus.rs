@@ -1,6 +1,7 @@
 //! The bus: one durable stream of accepted orders, and each node's durable place in it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -98,6 +99,9 @@ pub trait Bus: Send + Sync + 'static {
     fn publish_blindly(&self, subject: &str, id: &MessageId, payload: Bytes) -> impl Future<Output = ()> + Send;
     /// The id of the message at a sequence, where there is one.
     fn message_id_at(&self, sequence: u64) -> impl Future<Output = Result<Option<String>, BusError>> + Send;
+
+    /// How long the stream recognises a message id, while it is reached.
+    fn duplicate_window(&self) -> Option<Duration>;
 
     fn state(&self) -> impl Future<Output = Result<StreamState, BusError>> + Send;
     fn subscribe(&self, start: Start) -> impl Future<Output = Result<Self::Subscription, BusError>> + Send;
