@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use harness::cluster::Cluster;
 use harness::engine::{ContainerState, Status};
 use harness::nemesis::journal::{self, Journal};
 use harness::nemesis::{Nemesis, leftovers};
@@ -46,7 +47,7 @@ fn recorder(folder: &Path) -> Recorder {
     Recorder::create(folder, &header).expect("a recorder")
 }
 
-async fn all_seen(bench: &Bench, cluster: &harness::cluster::Cluster, good: impl Fn(&ContainerState, Status) -> bool) {
+async fn all_seen(bench: &Bench, cluster: &Cluster, good: impl Fn(&ContainerState, Status) -> bool) {
     for (service, _, broken) in SERVICES {
         let id = &cluster.containers[service];
         let asked = poll::until(Duration::from_secs(30), Duration::from_millis(100), || async {
@@ -57,20 +58,35 @@ async fn all_seen(bench: &Bench, cluster: &harness::cluster::Cluster, good: impl
     }
 }
 
+/// A cluster with all three faults in force.
+struct Broken {
+    folder: tempfile::TempDir,
+    cluster: Cluster,
+    recorder: Recorder,
+    nemesis: Nemesis,
+}
+
+impl Broken {
+    async fn new(bench: &Bench) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cluster = bench.up().await;
+        let recorder = recorder(folder.path());
+        let journal = Journal::create(folder.path(), &bench.project).expect("a journal");
+        let plan = plan(Duration::from_secs(600));
+        let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
+        all_seen(bench, &cluster, |state, broken| state.status == broken).await;
+        Self { folder, cluster, recorder, nemesis }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_a_run_that_died_are_found_in_its_journal_and_healed() {
     Bench::new("leftovers").await.run(dies_and_is_healed).await;
 }
 
 async fn dies_and_is_healed(bench: Bench) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let Broken { folder, cluster, recorder: _, nemesis } = Broken::new(&bench).await;
     let state = folder.path();
-    let cluster = bench.up().await;
-    let recorder = recorder(state);
-    let journal = Journal::create(state, &bench.project).expect("a journal");
-    let plan = plan(Duration::from_secs(600));
-    let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
-    all_seen(&bench, &cluster, |state, broken| state.status == broken).await;
     // As by the end of the process: nobody heals.
     drop(nemesis);
 
@@ -87,14 +103,8 @@ async fn every_fault_is_proven_healed_and_proven_healed_again_when_the_run_is_cu
 }
 
 async fn is_cut_short(bench: Bench) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let Broken { folder, cluster, recorder, nemesis } = Broken::new(&bench).await;
     let state = folder.path();
-    let cluster = bench.up().await;
-    let recorder = recorder(state);
-    let journal = Journal::create(state, &bench.project).expect("a journal");
-    let plan = plan(Duration::from_secs(600));
-    let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
-    all_seen(&bench, &cluster, |state, broken| state.status == broken).await;
 
     assert!(nemesis.heal_all().await.is_some(), "something was healed");
     all_seen(&bench, &cluster, |state, _| state.is_healthy()).await;
