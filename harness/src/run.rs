@@ -1,7 +1,7 @@
 //! A whole run on one page: bring-up, load with faults and observers, heal, quiescence, final reads, judgement.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -84,7 +84,7 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     played?;
     let report = review::review(&folder).environment()?;
     out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
-    out.result(format!("run     {}\nrepeat  {}", folder.path().display(), job.repeat));
+    out.result(format!("run\n  {}\nrepeat\n  {}", short(folder.path()).display(), job.repeat));
     let left_open =
         journal::open_faults(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
     let exit = match left_open {
@@ -204,6 +204,11 @@ fn header(job: &Job, cluster: &Cluster, started_at: Timestamp) -> Header {
         nodes: cluster.nodes.iter().map(identity).collect(),
         cluster: "compose".into(),
     }
+}
+
+/// As it would be typed from here.
+fn short(path: &Path) -> &Path {
+    std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
 
 /// What the history does not tell of the cluster: kept in the run folder as `cluster.json`.
