@@ -205,10 +205,11 @@ pub struct FaultFigures {
     pub heal_verified: bool,
     /// From issuing the heal to the steady state; `None` if that was not seen.
     pub recovery_ms: Option<f64>,
-    /// How long it was watched without recovering, where the next fault or the end cut that short.
+    /// How long it took at least, where the next fault or the end cut the watch short.
     pub recovery_censored_ms: Option<f64>,
     /// From issuing the heal until the backlog was drained.
     pub drain_ms: Option<f64>,
+    /// How long it took at least, where the next fault or the end cut the watch short.
     pub drain_censored_ms: Option<f64>,
     /// When the fault window ended: the backlog that it left was drained.
     pub window_end_ms: Option<f64>,

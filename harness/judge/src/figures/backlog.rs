@@ -24,11 +24,11 @@ impl Window {
     }
 }
 
-/// A time that was measured, or watched for so long without an end.
+/// A time that was measured, or of which only a lower bound is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measured {
     Took(u64),
-    /// Cut short by the next fault or the end after so many microseconds.
+    /// Cut short by the next fault or the end; it is known to have taken at least so many microseconds.
     Censored(u64),
     /// There is nothing to measure it by.
     Unknown,
@@ -94,7 +94,7 @@ impl Level {
         let after = self.readings.get(start..end).unwrap_or_default();
         let Some((last_us, _)) = after.last() else {
             let watched = !self.readings.is_empty();
-            return if watched { Measured::Censored(cut.at_us.saturating_sub(heal_us)) } else { Measured::Unknown };
+            return if watched { Measured::Censored(0) } else { Measured::Unknown };
         };
         let mut candidate: Option<u64> = None;
         for (t_us, level) in after {
@@ -106,7 +106,8 @@ impl Level {
         }
         match candidate {
             Some(at_us) if cut.settles || last_us - at_us >= HELD_US => Measured::Took(at_us - heal_us),
-            _ => Measured::Censored(cut.at_us.min(*last_us).saturating_sub(heal_us)),
+            // It may have been drained from the candidate on, and if it is still deep, right after the last reading.
+            _ => Measured::Censored(candidate.unwrap_or(*last_us).saturating_sub(heal_us)),
         }
     }
 }
@@ -169,7 +170,7 @@ pub(crate) fn measure(plan: &Plan, history: &History, samples: &[Sample], edges:
         let outbox_drain = of(&outbox, outbox_limit);
         let drain =
             if consumers.readings.is_empty() { outbox_drain } else { longer(outbox_drain, of(&consumers, consumers_limit)) };
-        windows.push(span.inject_us.map(|from_us| Window { from_us, until_us: window_end(span, drain, edges) }));
+        windows.push(span.inject_us.map(|from_us| Window { from_us, until_us: window_end(span, drain, watch, edges) }));
         drains.push(drain);
         outbox_drains.push(outbox_drain);
     }
@@ -181,18 +182,18 @@ fn longer(one: Measured, other: Measured) -> Measured {
     match (one, other) {
         (Measured::Unknown, _) | (_, Measured::Unknown) => Measured::Unknown,
         (Measured::Took(a), Measured::Took(b)) => Measured::Took(a.max(b)),
-        (Measured::Censored(a), Measured::Censored(b)) => Measured::Censored(a.max(b)),
-        (Measured::Censored(a), Measured::Took(_)) | (Measured::Took(_), Measured::Censored(a)) => Measured::Censored(a),
+        (Measured::Censored(a) | Measured::Took(a), Measured::Censored(b) | Measured::Took(b)) => Measured::Censored(a.max(b)),
     }
 }
 
 /// Where the next fault cuts the watch, its own window goes on.
-fn window_end(span: &FaultSpan, drain: Measured, edges: Edges) -> u64 {
-    let Some(heal_us) = span.heal_us else {
+fn window_end(span: &FaultSpan, drain: Measured, watch: Option<(u64, Cut)>, edges: Edges) -> u64 {
+    let Some((heal_us, cut)) = watch else {
         return edges.end_us;
     };
     let drained_us = match drain {
-        Measured::Took(us) | Measured::Censored(us) => heal_us + us,
+        Measured::Took(us) => heal_us + us,
+        Measured::Censored(_) => cut.at_us,
         Measured::Unknown => heal_us,
     };
     drained_us.max(span.healed_us.unwrap_or(edges.end_us))

@@ -56,7 +56,16 @@ fn slowest(
     let measured = faults.iter().filter_map(|fault| of(fault).0).reduce(f64::max);
     let lower_bound = faults.iter().filter_map(|fault| of(fault).1).reduce(f64::max);
     let told = faults.iter().filter(|fault| of(fault).0.is_some()).count();
-    let censored = faults.iter().filter(|fault| of(fault).1.is_some()).count();
-    let note = format!("slowest of {told} faults; {censored} cut short by the next fault or the end");
+    let bounds = || faults.iter().filter_map(|fault| of(fault).1);
+    let over = bounds().filter(|bound| *bound > expected).count();
+    let open = bounds().count() - over;
+    let unknown = faults.len() - told - bounds().count();
+    let parts = [
+        (over, "cut short by the next fault or the end, and by then over the limit"),
+        (open, "cut short by the next fault or the end, not judged"),
+        (unknown, "without a measure, not judged"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("; {count} {what}"));
+    let note = format!("slowest of {told} measured of {} faults{}", faults.len(), parts.collect::<String>());
     at_most(name, expected, measured, lower_bound, note)
 }

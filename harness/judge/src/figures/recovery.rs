@@ -94,31 +94,44 @@ pub(crate) fn recoveries(case: &Case<'_>, readings: &Readings, steady: Option<&S
     let is_good = |from_us| is_good(readings.within(from_us, from_us + WINDOW_US), success, 2.0 * p99_ms);
     let recovery = |number: usize, heal_us: u64| {
         let cut = backlog::cut(&case.spans, number, heal_us, case.edges.load_end_us, false);
-        let mut start_us = heal_us;
-        while start_us + HELD_WINDOWS * WINDOW_US <= cut.at_us {
-            if (0..HELD_WINDOWS).all(|ahead| is_good(start_us + ahead * WINDOW_US)) {
-                return Measured::Took(start_us - heal_us);
-            }
-            start_us += STEP_US;
-        }
-        Measured::Censored(cut.at_us.saturating_sub(heal_us))
+        search(heal_us, cut.at_us, is_good)
     };
     let spans = case.spans.iter().enumerate();
     spans.map(|(number, span)| span.heal_us.map_or(Measured::Unknown, |heal_us| recovery(number, heal_us))).collect()
 }
 
-/// A window of too few operations tells nothing, and so is not good.
-fn is_good(readings: &[Reading], success: f64, p99_limit_ms: f64) -> bool {
+/// The first start of windows that are all good. Where the cut comes first, only those starts are known to be too
+/// early after which some whole window was bad: the first other one is the lower bound.
+fn search(heal_us: u64, cut_us: u64, is_good: impl Fn(u64) -> Option<bool>) -> Measured {
+    let mut possible_us = None;
+    let mut start_us = heal_us;
+    while start_us + WINDOW_US <= cut_us {
+        let starts = (0..HELD_WINDOWS).map(|ahead| start_us + ahead * WINDOW_US);
+        let windows: Vec<Option<bool>> =
+            starts.map(|at_us| (at_us + WINDOW_US <= cut_us).then(|| is_good(at_us)).flatten()).collect();
+        if windows.iter().all(|good| *good == Some(true)) {
+            return Measured::Took(start_us - heal_us);
+        }
+        if !windows.contains(&Some(false)) {
+            possible_us.get_or_insert(start_us);
+        }
+        start_us += STEP_US;
+    }
+    Measured::Censored(possible_us.unwrap_or(start_us) - heal_us)
+}
+
+/// `None`: a window of too few operations tells nothing.
+fn is_good(readings: &[Reading], success: f64, p99_limit_ms: f64) -> Option<bool> {
     if readings.len() < WINDOW_MIN_OPS {
-        return false;
+        return None;
     }
     let served = readings.iter().filter(|reading| reading.served).count();
     if (served as f64 / readings.len() as f64) < success - SUCCESS_SLACK {
-        return false;
+        return Some(false);
     }
     // The exact nearest rank: a window has too few operations for a histogram's error to be small beside it.
     let mut waited: Vec<u64> = readings.iter().filter_map(|reading| reading.waited_us).collect();
     waited.sort_unstable();
     let rank = (waited.len() * 99).div_ceil(100).max(1);
-    waited.get(rank - 1).is_some_and(|p99_us| *p99_us as f64 / 1_000.0 <= p99_limit_ms)
+    Some(waited.get(rank - 1).is_some_and(|p99_us| *p99_us as f64 / 1_000.0 <= p99_limit_ms))
 }

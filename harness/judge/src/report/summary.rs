@@ -184,11 +184,11 @@ fn recovery(fault: &FaultFigures) -> String {
     open(fault.recovery_ms, fault.recovery_censored_ms)
 }
 
-/// A time, or how long it was watched in vain.
+/// A time, or how long it took at least.
 fn open(measured: Option<f64>, censored: Option<f64>) -> String {
     match (measured, censored) {
         (Some(_), _) => seconds(measured),
-        (None, Some(_)) => format!(">{}", seconds(censored)),
+        (None, Some(_)) => format!("≥{}", seconds(censored)),
         (None, None) => seconds(None),
     }
 }
