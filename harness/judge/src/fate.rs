@@ -98,7 +98,7 @@ fn lost_or_applied(case: &Case<'_>, claim: &Claim) -> Fate {
 }
 
 /// A trace that tells the claim's very content.
-fn has_own_trace(case: &Case<'_>, claim: &Claim) -> bool {
+pub(crate) fn has_own_trace(case: &Case<'_>, claim: &Claim) -> bool {
     let history = case.history;
     let order = &history.orders[claim.order];
     let published = order.published.iter().any(|at| {

@@ -1,8 +1,13 @@
-//! Stranded: with every service verified healthy, the cluster still did not become quiescent by the deadline. Where
-//! something was not healthy, it cannot be told.
+//! Stranded: with every service verified healthy, the cluster still did not become quiescent by the deadline, and
+//! something of this run was not settled. Where something was not healthy, or all that is left is other people's, it
+//! cannot be told.
 
 use super::Desk;
-use crate::history::RowState;
+use crate::case::{Case, Claim, Class};
+use crate::fate;
+use crate::history::{NodeIx, Row, RowState};
+use crate::life::lives;
+use crate::numbers::many;
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -14,17 +19,57 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     if quiescence.reached {
         return Finding::valid(NAME, format!("quiescent after {} ms", quiescence.waited_ms));
     }
-    let mut evidence = vec![format!("last seen: {}", quiescence.last_seen)];
-    let pending: Vec<usize> = (0..history.rows.len()).filter(|at| history.rows[*at].state == RowState::Pending).collect();
-    for row in pending.iter().map(|at| &history.rows[*at]) {
-        let order = row.order_id.as_deref().unwrap_or("an order that it does not tell");
-        let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
-        evidence.push(format!("outbox row {} of {order}{error}", row.message_id));
+    let last_seen = vec![format!("last seen: {}", quiescence.last_seen)];
+    let rows: Vec<&Row> = history.rows.iter().filter(|row| is_waiting(row)).collect();
+    let row_lines = rows.iter().map(|row| row_line(row)).collect();
+    if !quiescence.healthy {
+        let summary = format!("not quiescent after {} ms, and not everything was healthy", quiescence.waited_ms);
+        return Finding::unknown(NAME, summary).counting(rows.len()).with(last_seen).with(row_lines);
     }
-    if quiescence.healthy {
-        let summary = format!("not quiescent {} ms after everything was healthy", quiescence.waited_ms);
-        return Finding::invalid(NAME, summary).counting(pending.len()).with(evidence);
+    let unapplied: Vec<(usize, Vec<NodeIx>)> = desk.case.claims.iter().filter_map(|claim| unapplied(desk.case, claim)).collect();
+    // A row that does not tell its order may be anybody's.
+    let own_rows = rows.iter().filter(|row| row.order_id.is_some()).count();
+    let waited = format!("not quiescent {} ms after everything was healthy", quiescence.waited_ms);
+    if own_rows == 0 && unapplied.is_empty() {
+        let summary = format!("{waited}, though all that this run left is settled: {}", quiescence.last_seen);
+        return Finding::unknown(NAME, summary).counting(rows.len()).with(last_seen).with(row_lines);
     }
-    let summary = format!("not quiescent after {} ms, and not everything was healthy", quiescence.waited_ms);
-    Finding::unknown(NAME, summary).counting(pending.len()).with(evidence)
+    let missing_lines = unapplied
+        .iter()
+        .map(|(order, nodes)| format!("{} is not applied on {}", history.orders[*order].id, desk.case.names(nodes)))
+        .collect();
+    let summary = format!(
+        "{waited}: {} left in the outbox, {} not applied everywhere",
+        many(own_rows, "row"),
+        many(unapplied.len(), "order")
+    );
+    Finding::invalid(NAME, summary)
+        .counting(own_rows.max(unapplied.len()))
+        .with(last_seen)
+        .with(row_lines)
+        .with(missing_lines)
+        .with_orders(lives(desk.case, unapplied.into_iter().map(|(order, _)| order)))
+}
+
+/// A dead row waits for nothing, and an index entry alone for no order.
+fn is_waiting(row: &Row) -> bool {
+    matches!(row.state, RowState::Pending | RowState::Unindexed)
+}
+
+fn row_line(row: &Row) -> String {
+    let order = row.order_id.as_deref().unwrap_or("an order that it does not tell");
+    let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
+    format!("outbox row {} of {order}{error}", row.message_id)
+}
+
+/// The required nodes that were read and lack a claim that took effect.
+fn unapplied(case: &Case<'_>, claim: &Claim) -> Option<(usize, Vec<NodeIx>)> {
+    let took_effect = match claim.class {
+        Class::Acknowledged => true,
+        Class::Indeterminate => fate::has_own_trace(case, claim),
+        Class::Failed => false,
+    };
+    let lacks = |node: &NodeIx| case.has_projection(*node) && !case.is_applied(claim, *node);
+    let nodes: Vec<NodeIx> = case.required.iter().copied().filter(lacks).collect();
+    (took_effect && !nodes.is_empty()).then_some((claim.order, nodes))
 }

@@ -30,6 +30,58 @@ fn stranded_is_invalid_only_where_everything_was_healthy() {
 }
 
 #[test]
+fn what_others_left_unsettled_strands_nothing_of_this_run() {
+    let mut story = Story::good(20);
+    let quiescence = story.quiescence.as_mut().expect("it has one");
+    (quiescence.reached, quiescence.last_seen) = (false, "outbox 3".to_owned());
+    let row = |order_id: Option<String>| Row {
+        message_id: "m".to_owned(),
+        state: RowState::Pending,
+        order_id,
+        attempts: None,
+        last_error: None,
+    };
+    story.entries.push(Entry::Row(row(Some("somebody-7".to_owned()))));
+    story.entries.push(Entry::Row(row(None)));
+    let finding = story.finding("stranded");
+    assert_eq!(finding.verdict, Verdict::Unknown);
+    assert!(finding.summary.contains("outbox 3"), "it names what was last seen: {}", finding.summary);
+    assert_eq!(story.report().verdict, Verdict::Unknown);
+}
+
+#[test]
+fn order_of_this_run_that_is_not_applied_everywhere_is_stranded() {
+    let mut story = Story::good(20);
+    story.quiescence.as_mut().expect("it has one").reached = false;
+    story.forget_on(&[1], 6);
+    let mut indeterminate = story.clone();
+    for story in [&mut story, &mut indeterminate] {
+        let finding = story.finding("stranded");
+        assert_eq!((finding.verdict, finding.orders[0].order_id.clone()), (Verdict::Invalid, id(6)));
+        story.give_up(6);
+    }
+    assert_eq!(story.finding("stranded").verdict, Verdict::Invalid, "unanswered, and its message is in the stream");
+    indeterminate.never_published(6);
+    indeterminate.no_record(6);
+    assert_eq!(indeterminate.finding("stranded").verdict, Verdict::Unknown, "it left no trace");
+}
+
+#[test]
+fn failed_writing_of_the_history_is_never_valid_even_with_an_end() {
+    let mut story = Story::good(20);
+    let what = "writing the history failed: no space left on device".to_owned();
+    story.entries.push(Entry::Trouble { t_us: intended_us(5), what: what.clone() });
+    assert!(story.ends && story.history().end_us.is_some());
+    let report = story.report();
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::Unknown, 3));
+    assert!(report.reason.contains(&what), "{}", report.reason);
+    let mut lines = Story::good(20).lines();
+    lines.push(serde_json::to_string(&Entry::Trouble { t_us: 1, what }).expect("entries serialise"));
+    let history = crate::history::read((lines.join("\n") + "\n").as_bytes()).expect("it can be read");
+    assert_eq!(crate::judge(&story.plan, &history, &[]).verdict, Verdict::Unknown, "after the end, too");
+}
+
+#[test]
 fn stray_rows_and_parked_messages_are_reported_and_cost_nothing_by_themselves() {
     let mut story = Story::good(20);
     for state in [RowState::Unindexed, RowState::IndexOnly, RowState::Dead, RowState::Pending] {
