@@ -28,7 +28,7 @@ pub(super) struct Keys {
     pub(super) totals: String,
     /// HASH: customer id to number of orders.
     pub(super) counts: String,
-    /// HASH: stream sequence to note.
+    /// HASH: stream identity and sequence, with a slash between, to note: a stream made anew counts from 1 again.
     pub(super) parked: String,
     /// HASH: stream identity and applied floor.
     pub(super) progress: String,

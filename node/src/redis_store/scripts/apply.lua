@@ -48,7 +48,7 @@ for i = FIRST, #ARGV, WIDTH do
   local entry = kind ~= 'parked' and known[id]
   if kind == 'parked' then
     outcome = -1
-    parked[#parked + 1] = sequence
+    parked[#parked + 1] = ARGV[1] .. '/' .. sequence
     parked[#parked + 1] = ARGV[i + 7]
   elseif entry and kind == 'order' then
     local kept = string.match(entry, '^%d+ %d+ %d+ %d+ (.*)$')
@@ -83,7 +83,7 @@ for i = FIRST, #ARGV, WIDTH do
     counts[customer] = (counts[customer] or 0) + 1
   end
   if outcome < -1 then
-    parked[#parked + 1] = sequence
+    parked[#parked + 1] = ARGV[1] .. '/' .. sequence
     parked[#parked + 1] = (outcome == -2 and 'order id was applied with other content: ' or 'ledger is at its limit: ')
       .. id .. ' ' .. ARGV[i + 7]
   end
