@@ -180,8 +180,13 @@ impl Store for RedisStore {
     async fn hold(&self, instance: &str, token: &str) -> Result<Hold, StoreError> {
         let mut call = self.scripts.hold.prepare_invoke();
         call.key(&self.keys.owner).arg(instance).arg(token).arg(millis(self.limits.identity_lease));
-        let holder: String = self.run(&call).await?;
-        Ok(if holder.is_empty() { Hold::Ours } else { Hold::Theirs(holder) })
+        let reply: Vec<Value> = self.run(&call).await?;
+        match reply.as_slice() {
+            [Value::Int(0)] => Ok(Hold::Ours),
+            [Value::Int(1), holder] => Ok(Hold::Theirs(outbox::text(holder))),
+            [Value::Int(2)] => Ok(Hold::Replaced),
+            _ => Err(StoreError::Failed(format!("asking for {} was answered strangely", self.keys.owner))),
+        }
     }
 
     async fn try_write(&self) -> Result<(), StoreError> {

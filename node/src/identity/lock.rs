@@ -47,9 +47,24 @@ pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> 
     let lease = core.settings.identity_lease;
     let mut store = core.store.link();
     let mut theirs_since: Option<Instant> = None;
+    let mut replaced = 0;
     loop {
-        let pause = match core.store.hold(&instance.name, &instance.token).await {
-            Ok(Hold::Ours) => {
+        let held = core.store.hold(&instance.name, &instance.token).await;
+        if matches!(held, Ok(Hold::Replaced)) && core.life.phase() == Phase::Serving {
+            tracing::warn!(node = %core.node, instance = %instance.name, "another process of this instance had taken the node's name");
+            replaced += 1;
+        } else {
+            replaced = 0;
+        }
+        // One that takes the name back again and again is no predecessor, but alive beside us.
+        if replaced > 1 {
+            let holder = format!("{}, as this one calls itself", instance.name);
+            // At once, or the other one would find our token and end as well.
+            let _ = core.store.release(&instance.token).await;
+            return Err(IdentityLost { node: core.node.to_string(), holder });
+        }
+        let pause = match held {
+            Ok(Hold::Ours | Hold::Replaced) => {
                 if core.life.phase() == Phase::Starting {
                     tracing::info!(node = %core.node, instance = %instance.name, "the node's name is held");
                 }

@@ -205,6 +205,8 @@ pub struct Ledger {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hold {
     Ours,
+    /// Ours, taken from another process that calls itself the same instance.
+    Replaced,
     /// The instance that holds it.
     Theirs(String),
 }

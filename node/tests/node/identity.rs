@@ -1,8 +1,20 @@
 //! One live process a name, and the end of a process.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::space::{Space, eventually};
+use clap::Parser as _;
+use node::cli::Cli;
+use node::core::Core;
+use node::identity::{Instance, hold_identity};
+use node::nats_bus::NatsBus;
+use node::order::NodeId;
+use node::redis_store::RedisStore;
+use node::serve::RealPorts;
+use node::state::Phase;
+use node::system::{OsRng, SystemClock};
+
+use crate::space::{DEADLINE, Space, eventually, nats_url, redis_url};
 
 #[tokio::test]
 async fn a_second_process_of_one_name_is_refused() {
@@ -76,5 +88,40 @@ async fn sigterm_finishes_what_is_in_flight_and_gives_the_name_up() {
         position => Err(format!("{position} of {accepted}")),
     })
     .await;
+    space.clean().await;
+}
+
+/// The core of a node in this process.
+fn core(space: &Space, id: &str) -> Arc<Core<RealPorts>> {
+    let (redis, nats) = (redis_url(), nats_url());
+    let arguments = ["node", "--redis-url", &redis, "--nats-url", &nats, "--identity-lease", "1s"];
+    let names = ["--key-prefix", &space.name, "--stream", &space.name, "--subject-prefix", &space.name];
+    let settings = Cli::parse_from(arguments.into_iter().chain(names)).settings;
+    let node = NodeId::new(id).expect("a node id");
+    let store = RedisStore::open(&settings, &node).expect("a store");
+    let bus = NatsBus::open(&settings, &node).expect("a bus");
+    Arc::new(Core::new(node, settings, store, bus, SystemClock, OsRng).0)
+}
+
+#[tokio::test]
+async fn of_two_live_processes_that_call_themselves_alike_one_ends() {
+    let space = Space::new().await;
+    let instance = |token: &str| Instance { name: "clone/1".to_owned(), token: token.to_owned() };
+    let (first, second) = (core(&space, "n1"), core(&space, "n1"));
+    let mut holding = tokio::spawn(hold_identity(Arc::clone(&first), instance("a")));
+    tokio::time::timeout(DEADLINE, first.life.reached(Phase::Serving)).await.expect("the first serves");
+    let mut taking = tokio::spawn(hold_identity(Arc::clone(&second), instance("b")));
+    let both = async {
+        tokio::select! {
+            ended = &mut holding => (ended, &mut taking),
+            ended = &mut taking => (ended, &mut holding),
+        }
+    };
+    let (ended, other) = tokio::time::timeout(DEADLINE, both).await.expect("one ends in time");
+    let error = ended.expect("no panic").expect_err("as an error").to_string();
+    assert!(error.contains("clone/1, as this one calls itself"), "{error}");
+    // For longer than a lease, in which it renews several times.
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut *other).await.is_err(), "the other goes on");
+    other.abort();
     space.clean().await;
 }
