@@ -99,10 +99,11 @@ impl Settled {
     }
 }
 
-/// The port under which one of our containers publishes already.
+/// The port under which one of our containers publishes already, or will again once it runs: with another one, compose
+/// would make it anew.
 fn held(ours: &[ContainerState], published: &Published) -> Option<u16> {
     let of_service = ours.iter().find(|container| container.service == published.service)?;
-    of_service.ports.get(&published.inside).copied()
+    of_service.ports.get(&published.inside).or_else(|| of_service.fixed_ports.get(&published.inside)).copied()
 }
 
 /// A port that nobody holds, below those that the kernel gives to outgoing connections: one of those could be gone

@@ -157,6 +157,7 @@ mod tests {
             restart_count: 0,
             health: Some(ContainerHealth::Healthy),
             ports: ports.iter().copied().collect(),
+            fixed_ports: ports.iter().copied().collect(),
             ports_move: false,
             one_off: false,
         }

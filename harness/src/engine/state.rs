@@ -60,6 +60,8 @@ pub struct ContainerState {
     pub health: Option<Health>,
     /// TCP ports: inside the container, and on the host; empty while it does not run.
     pub ports: BTreeMap<u16, u16>,
+    /// TCP ports as it was made to publish them, also while it does not run; those that the engine picks are left out.
+    pub fixed_ports: BTreeMap<u16, u16>,
     /// The engine picks a host port anew at each start.
     pub ports_move: bool,
     /// `compose run` made it: no part of the cluster.
@@ -133,6 +135,7 @@ impl From<ContainerInspectResponse> for ContainerState {
             restart_count: inspected.restart_count.unwrap_or_default(),
             health: state.health.and_then(|health| health_of(health.status)),
             ports: tcp_ports(&ports),
+            fixed_ports: tcp_ports(&bindings),
             ports_move: bindings.values().flatten().flatten().any(picked_by_engine),
             // Compose 1 writes `False`, compose 2 `False` or `false`, by version.
             one_off: labels.get(ONE_OFF_LABEL).is_some_and(|value| value.eq_ignore_ascii_case("true")),

@@ -81,7 +81,7 @@ impl Broken {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_a_run_that_died_are_found_in_its_journal_and_healed() {
-    Bench::new("leftovers").await.run(dies_and_is_healed).await;
+    Bench::new("journal").await.run(dies_and_is_healed).await;
 }
 
 async fn dies_and_is_healed(bench: Bench) {
