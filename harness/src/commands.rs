@@ -18,23 +18,18 @@ use crate::workspace::Workspace;
 
 /// Runs what was typed.
 pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
-    let command = match cli.command {
-        // These two need no checkout.
-        Command::Check(args) => return check::execute(&args, out),
-        Command::Doctor => return doctor::execute(out).await,
-        other => other,
-    };
-    let workspace = Workspace::find(cli.runs).usage()?;
-    match command {
-        Command::Chaos(args) => chaos::chaos(workspace, args, out).await,
-        Command::Load(args) => chaos::load(workspace, args, out).await,
-        Command::List => list::execute(&workspace, out),
-        Command::Plan(args) => plan::execute(&workspace, &args, out),
-        Command::Up(args) => up::execute(&workspace, &args, out).await,
-        Command::Down(args) => down::execute(&workspace, &args, out).await,
+    let workspace = || Workspace::find(cli.runs).usage();
+    match cli.command {
+        Command::Chaos(args) => chaos::chaos(workspace()?, args, out).await,
+        Command::Load(args) => chaos::load(workspace()?, args, out).await,
+        Command::List => list::execute(&workspace()?, out),
+        Command::Plan(args) => plan::execute(&workspace()?, &args, out),
+        Command::Up(args) => up::execute(&workspace()?, &args, out).await,
+        Command::Down(args) => down::execute(&workspace()?, &args, out).await,
         Command::Status(args) => status::execute(&args, out).await,
-        Command::Heal => heal::execute(&workspace, out).await,
-        Command::Images => images::execute(&workspace, out).await,
-        Command::Check(_) | Command::Doctor => Ok(Exit::Success),
+        Command::Check(args) => check::execute(&args, out),
+        Command::Heal => heal::execute(&workspace()?, out).await,
+        Command::Doctor => doctor::execute(out).await,
+        Command::Images => images::execute(&workspace()?, out).await,
     }
 }
