@@ -17,10 +17,23 @@ pub use store::{
     Page, Progress, Projected, RowFate, RowKey, Store, StoreError,
 };
 
-/// Wall-clock time, and waiting.
+/// Time, and waiting for it. All that the protocol does goes by this clock; only patience with a client's socket
+/// is the socket's own matter.
 pub trait Clock: Send + Sync + 'static {
+    /// Wall-clock time: what is written down, and compared with what others wrote.
     fn now(&self) -> Timestamp;
+    /// Time since some moment of this clock's own. It never goes back: what durations are measured by.
+    fn elapsed(&self) -> Duration;
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// What the future gives, or `None` where it is not ready in time.
+pub async fn within<T>(clock: &impl Clock, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = clock.sleep(limit) => None,
+    }
 }
 
 /// Chance, for message ids, tokens and jitter.

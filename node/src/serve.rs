@@ -7,14 +7,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
 
 use crate::core::{Core, Measured, RelayInbox, Validated};
 use crate::http::{self, App};
 use crate::identity::{IdentityLost, Instance, NameError, hold_identity, node_id};
 use crate::mediator::Mediator;
 use crate::nats_bus::{NatsBus, NatsOpenError};
-use crate::ports::{Bus, Ports, Store};
+use crate::ports::{Bus, Ports, Store, within};
 use crate::redis_store::{RedisOpenError, RedisStore};
 use crate::settings::Settings;
 use crate::state::Phase;
@@ -69,7 +68,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let listener = listener.map_err(|source| ServeError::Listen { address: settings.listen, source })?;
     let store = RedisStore::open(&settings, &node)?;
     let bus = NatsBus::open(&settings, &node)?;
-    let (core, inbox) = Core::<RealPorts>::new(node, settings, store, bus, SystemClock, OsRng);
+    let (core, inbox) = Core::<RealPorts>::new(node, settings, store, bus, SystemClock::default(), OsRng);
     run(core, inbox, listener, stop).await
 }
 
@@ -107,7 +106,7 @@ pub async fn run<P: Ports>(
     core.life.enter(Phase::Draining);
     drain(&core, parts).await;
     let release = core.store.release(&instance.token);
-    if !matches!(timeout(GOODBYE, release).await, Ok(Ok(()))) {
+    if !matches!(within(&core.clock, GOODBYE, release).await, Some(Ok(()))) {
         tracing::info!("the node's name could not be given up; its lease ends by itself");
     }
     tracing::info!("drained");
@@ -140,11 +139,11 @@ async fn drain<P: Ports>(core: &Core<P>, mut parts: JoinSet<()>) {
             }
         }
     };
-    if timeout(core.settings.drain_timeout, all).await.is_err() {
+    if within(&core.clock, core.settings.drain_timeout, all).await.is_none() {
         tracing::warn!("not all was finished in time; recovery takes the rest");
         parts.abort_all();
     }
-    if !matches!(timeout(GOODBYE, core.bus.flush()).await, Ok(Ok(()))) {
+    if !matches!(within(&core.clock, GOODBYE, core.bus.flush()).await, Some(Ok(()))) {
         tracing::info!("the bus did not take the last acknowledgements; it will deliver again");
     }
 }

@@ -1,15 +1,14 @@
 //! Applying deliveries: in batches, each one atomic step of the store, then acknowledged.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::time::MissedTickBehavior;
 
 use super::Core;
 use super::events::OrderApplied;
 use crate::order::PlacedOrder;
 use crate::ports::{
-    ApplyItem, Bus, BusError, Delivery, Effect, ItemKind, Ports, Start, Store, StoreError, Subscription, backoff, jitter,
+    ApplyItem, Bus, BusError, Clock, Delivery, Effect, ItemKind, Ports, Start, Store, StoreError, Subscription, backoff, jitter,
 };
 use crate::state::Phase;
 
@@ -43,7 +42,7 @@ impl<P: Ports> Core<P> {
                 () = self.life.reached(Phase::Draining) => None,
             };
             let Some((store_epoch, bus_epoch)) = epochs else { return };
-            let started = tokio::time::Instant::now();
+            let started = self.clock.elapsed();
             let end = tokio::select! {
                 end = self.session() => end,
                 () = store.wait_end_of(store_epoch) => SessionEnd::Epoch,
@@ -52,7 +51,7 @@ impl<P: Ports> Core<P> {
             if self.life.phase() == Phase::Draining {
                 return;
             }
-            if started.elapsed() > RETRY.1 {
+            if self.clock.elapsed() > started + RETRY.1 {
                 failures = 0;
             }
             if failures == 0 && !matches!(end, SessionEnd::Epoch) {
@@ -78,14 +77,13 @@ impl<P: Ports> Core<P> {
         let (stream, start) = self.compare_floors().await?;
         let mut subscription = self.bus.subscribe(start).await?;
         let limit = usize::from(self.settings.apply_batch);
-        let mut compare = tokio::time::interval(self.settings.ack_wait);
-        compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        compare.reset();
+        let mut compare = pin!(self.clock.sleep(self.settings.ack_wait));
         loop {
             let deliveries = tokio::select! {
                 deliveries = subscription.next(limit) => deliveries?,
-                _ = compare.tick() => {
+                () = &mut compare => {
                     self.find_lost_writes(&stream).await?;
+                    compare.set(self.clock.sleep(self.settings.ack_wait));
                     continue;
                 }
                 () = self.life.reached(Phase::Draining) => return Ok(()),

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 
 use super::App;
 use super::body::Answer;
 use crate::core::{Core, FeedRead, Mark};
 use crate::error::Error;
-use crate::ports::{Ports, Store};
+use crate::ports::{Clock, Ports, Store, within};
 use crate::state::Phase;
 
 /// A comment comes at least every two seconds.
@@ -83,14 +82,14 @@ async fn run<P: Ports>(
                     }
                     send(&core, &sender, Bytes::from(chunk)).await?;
                 }
-                Ok(FeedRead::Nothing) => match timeout(HEARTBEAT, marks.changed()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return None::<()>,
-                    Err(_) => send(&core, &sender, Bytes::from_static(b": still here\n\n")).await?,
+                Ok(FeedRead::Nothing) => match within(&core.clock, HEARTBEAT, marks.changed()).await {
+                    Some(Ok(())) => {}
+                    Some(Err(_)) => return None::<()>,
+                    None => send(&core, &sender, Bytes::from_static(b": still here\n\n")).await?,
                 },
                 Err(_) => {
                     send(&core, &sender, Bytes::from_static(b": the store does not answer\n\n")).await?;
-                    tokio::time::sleep(RETRY).await;
+                    core.clock.sleep(RETRY).await;
                 }
             }
         }
@@ -105,11 +104,11 @@ async fn run<P: Ports>(
 
 /// Hands a chunk over; `None` where the client is gone or does not read.
 async fn send<P: Ports>(core: &Core<P>, sender: &mpsc::Sender<Bytes>, chunk: Bytes) -> Option<()> {
-    let sent = timeout(core.settings.write_timeout, sender.send(chunk)).await;
-    if sent.is_err() {
+    let sent = within(&core.clock, core.settings.write_timeout, sender.send(chunk)).await;
+    if sent.is_none() {
         tracing::info!("a client of the event feed does not read and is disconnected");
     }
-    sent.ok()?.ok()
+    sent?.ok()
 }
 
 /// Counts a client for as long as it is there.

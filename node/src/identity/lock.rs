@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::name::hostname;
 use crate::core::Core;
 use crate::ports::{Clock, Hold, Ports, Rng, Store};
@@ -46,7 +44,7 @@ impl Instance {
 pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> Result<(), IdentityLost> {
     let lease = core.settings.identity_lease;
     let mut store = core.store.link();
-    let mut theirs_since: Option<Instant> = None;
+    let mut theirs_since: Option<Duration> = None;
     let mut replaced = 0;
     loop {
         let held = core.store.hold(&instance.name, &instance.token).await;
@@ -80,10 +78,10 @@ pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> 
             Ok(Hold::Theirs(holder)) => {
                 let since = *theirs_since.get_or_insert_with(|| {
                     tracing::warn!(node = %core.node, %holder, "another process has the node's name; waiting for its lease to end");
-                    Instant::now()
+                    core.clock.elapsed()
                 });
                 // A dead holder's lease ends in this time; one that is still there is alive.
-                if since.elapsed() > lease + lease / 4 {
+                if core.clock.elapsed() > since + lease + lease / 4 {
                     return Err(IdentityLost { node: core.node.to_string(), holder });
                 }
                 POLL

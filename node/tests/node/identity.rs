@@ -100,7 +100,7 @@ fn core(space: &Space, id: &str) -> Arc<Core<RealPorts>> {
     let node = NodeId::new(id).expect("a node id");
     let store = RedisStore::open(&settings, &node).expect("a store");
     let bus = NatsBus::open(&settings, &node).expect("a bus");
-    Arc::new(Core::new(node, settings, store, bus, SystemClock, OsRng).0)
+    Arc::new(Core::new(node, settings, store, bus, SystemClock::default(), OsRng).0)
 }
 
 #[tokio::test]
