@@ -5,7 +5,7 @@
 //! - [`cli`], [`settings`], [`logging`], [`probe`]: what the binary is made of; [`serve`] wires a node and is its whole life.
 //! - [`http`]: routes, bodies, problems; speaks to the [`mediator`], which sends each request to its one handler.
 //! - [`core`]: accept, relay, recover, apply, feed and reads, written against [`ports`] alone.
-//! - [`redis_store`] and [`nats_bus`]: the adapters. Nothing else imports those clients.
+//! - [`redis_store`] and [`nats_bus`]: the adapters. Nothing else imports those clients. [`memory`] stands in for both.
 //! - [`identity`]: which node this is, and that it is the only one of that name.
 //! - [`order`]: the words of the domain.
 
@@ -16,6 +16,7 @@ pub mod http;
 pub mod identity;
 pub mod logging;
 pub mod mediator;
+pub mod memory;
 pub mod metrics;
 pub mod nats_bus;
 pub mod order;

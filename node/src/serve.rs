@@ -12,7 +12,9 @@ use crate::core::{Core, Measured, RelayInbox, Validated};
 use crate::http::{self, App};
 use crate::identity::{IdentityLost, Instance, NameError, hold_identity, node_id};
 use crate::mediator::Mediator;
+use crate::memory::MemoryServices;
 use crate::nats_bus::{NatsBus, NatsOpenError};
+use crate::order::NodeId;
 use crate::ports::{Bus, Ports, Store, within};
 use crate::redis_store::{RedisOpenError, RedisStore};
 use crate::settings::Settings;
@@ -21,6 +23,10 @@ use crate::system::{OsRng, SystemClock};
 
 /// How long goodbyes to the bus and the store may take.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Bytes that an embedded store takes, and an embedded stream without a limit of its own: a host's memory ends sooner
+/// than its disk, and what is full refuses.
+const EMBEDDED_BYTES: i64 = 256 * 1024 * 1024;
 
 /// The ports of a node on real services.
 #[derive(Debug)]
@@ -66,9 +72,28 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let node = node_id(settings.node_id.as_deref()).await?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.map_err(|source| ServeError::Listen { address: settings.listen, source })?;
+    if settings.embedded {
+        return serve_embedded(node, settings, listener, stop).await;
+    }
     let store = RedisStore::open(&settings, &node)?;
     let bus = NatsBus::open(&settings, &node)?;
     let (core, inbox) = Core::<RealPorts>::new(node, settings, store, bus, SystemClock::default(), OsRng);
+    run(core, inbox, listener, stop).await
+}
+
+/// Serves on services in memory that are this node's alone.
+async fn serve_embedded(
+    node: NodeId,
+    mut settings: Settings,
+    listener: TcpListener,
+    stop: impl Future<Output = &'static str>,
+) -> Result<(), ServeError> {
+    tracing::warn!("embedded: store and stream are in this process's memory; nothing is durable, and no other node shares them");
+    if settings.stream_max_bytes < 0 {
+        settings.stream_max_bytes = EMBEDDED_BYTES;
+    }
+    let services = MemoryServices::new(SystemClock::default(), u64::try_from(EMBEDDED_BYTES).ok());
+    let (core, inbox, _) = services.core(node, settings, OsRng);
     run(core, inbox, listener, stop).await
 }
 
@@ -82,7 +107,9 @@ pub async fn run<P: Ports>(
     let core = Arc::new(core);
     announce(&core, &listener);
     let instance = Instance::of_this_process(&core.rng);
-    let mut identity = tokio::spawn(hold_identity(Arc::clone(&core), instance.clone()));
+    // In a set, as the parts are: whoever drops a run has none of it left.
+    let mut identity = JoinSet::new();
+    identity.spawn(hold_identity(Arc::clone(&core), instance.clone()));
     let mut parts = JoinSet::new();
     parts.spawn(Arc::clone(&core).run_relay(inbox));
     parts.spawn(Arc::clone(&core).run_apply());
@@ -96,10 +123,10 @@ pub async fn run<P: Ports>(
             tracing::info!(reason, "draining");
             Ok(())
         }
-        lost = &mut identity => match lost {
-            Ok(Err(lost)) => Err(ServeError::from(lost)),
-            Ok(Ok(())) => Ok(()),
-            Err(error) => Err(ServeError::from(error)),
+        lost = identity.join_next() => match lost {
+            Some(Ok(Err(lost))) => Err(ServeError::from(lost)),
+            Some(Err(error)) => Err(ServeError::from(error)),
+            Some(Ok(Ok(()))) | None => Ok(()),
         },
         ended = parts.join_next() => Err(ended_early(ended)),
     };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use jiff::SignedDuration;
 
 /// How a node runs.
@@ -19,6 +20,9 @@ pub struct Settings {
     /// Redis server; a path such as /3 selects a database
     #[arg(long, env = "CATGA_REDIS_URL", default_value = "redis://127.0.0.1:6379", value_name = "URL")]
     pub redis_url: String,
+    /// Runs without NATS and Redis, on an outbox and a stream in this process's memory: nothing outlives it
+    #[arg(long, env = "CATGA_EMBEDDED", value_parser = FalseyValueParser::new())]
+    pub embedded: bool,
     /// This node's name, 1 to 32 of A-Z a-z 0-9 _ -; without it the container's full name, else the host's
     #[arg(long, env = "CATGA_NODE_ID", value_name = "ID")]
     pub node_id: Option<String>,
