@@ -6,9 +6,11 @@
 //! - [`http`]: routes, bodies, problems; speaks to the [`mediator`], which sends each request to its one handler.
 //! - [`core`]: accept, relay, recover, apply, feed and reads, written against [`ports`] alone.
 //! - [`redis_store`] and [`nats_bus`]: the adapters. Nothing else imports those clients. [`memory`] stands in for both.
+//! - [`access`]: credentials and certificates for both.
 //! - [`identity`]: which node this is, and that it is the only one of that name.
 //! - [`order`]: the words of the domain.
 
+pub mod access;
 pub mod cli;
 pub mod core;
 pub mod error;

@@ -1,5 +1,7 @@
 //! The bus on NATS `JetStream`: one stream, one durable pull consumer a node.
 
+mod client;
+mod complaint;
 mod connection;
 mod consume;
 mod link;
@@ -14,7 +16,7 @@ use crate::order::{MessageId, NodeId};
 use crate::ports::{Bus, BusError, Link, PublishAck, PublishError, Start, StreamState};
 use crate::settings::Settings;
 
-pub use connection::NatsOpenError;
+pub use client::NatsOpenError;
 pub use consume::NatsSubscription;
 use link::NatsLink;
 

@@ -1,6 +1,7 @@
 //! The store on Redis: one multiplexed connection that is watched and replaced, and one script a change.
 
 mod apply;
+mod client;
 mod errors;
 mod keys;
 mod link;
@@ -20,9 +21,9 @@ use crate::ports::{
 };
 use crate::settings::Settings;
 
+pub use client::RedisOpenError;
 use keys::Keys;
 use link::RedisLink;
-pub use link::RedisOpenError;
 use scripts::Scripts;
 
 /// The store on Redis.

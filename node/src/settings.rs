@@ -8,21 +8,27 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use jiff::SignedDuration;
 
+use crate::access::{NatsAccess, RedisAccess, ServiceUrl};
+
 /// How a node runs.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Address to serve HTTP on
     #[arg(long, env = "CATGA_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// NATS server, with its streams enabled
-    #[arg(long, env = "CATGA_NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
-    pub nats_url: String,
-    /// Redis server; a path such as /3 selects a database
-    #[arg(long, env = "CATGA_REDIS_URL", default_value = "redis://127.0.0.1:6379", value_name = "URL")]
-    pub redis_url: String,
     /// Runs without NATS and Redis, on an outbox and a stream in this process's memory: nothing outlives it
     #[arg(long, env = "CATGA_EMBEDDED", value_parser = FalseyValueParser::new())]
     pub embedded: bool,
+    /// NATS server, with its streams enabled; tls:// for TLS; several with commas between
+    #[arg(long, env = "CATGA_NATS_URL", default_value = "nats://127.0.0.1:4222", value_name = "URL", hide_env_values = true)]
+    pub nats_url: ServiceUrl,
+    #[command(flatten)]
+    pub nats: NatsAccess,
+    /// Redis server; rediss:// for TLS; a path such as /3 selects a database
+    #[arg(long, env = "CATGA_REDIS_URL", default_value = "redis://127.0.0.1:6379", value_name = "URL", hide_env_values = true)]
+    pub redis_url: ServiceUrl,
+    #[command(flatten)]
+    pub redis: RedisAccess,
     /// This node's name, 1 to 32 of A-Z a-z 0-9 _ -; without it the container's full name, else the host's
     #[arg(long, env = "CATGA_NODE_ID", value_name = "ID")]
     pub node_id: Option<String>,

@@ -5,26 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, context::ContextBuilder};
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, Event};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::client::{ClientOptions, NatsOpenError};
+use super::complaint::Complaint;
 use super::stream::{StreamSettings, ensure_stream, identity};
 use crate::order::NodeId;
 use crate::settings::Settings;
 
-/// Why no bus can be opened at all.
-#[derive(Debug, thiserror::Error)]
-#[error("nats url {url:?} is not understood: {detail}; write nats://HOST:PORT")]
-pub struct NatsOpenError {
-    url: String,
-    detail: String,
-}
-
 /// How to connect.
 #[derive(Debug)]
 pub(super) struct Connector {
-    servers: Vec<ServerAddr>,
+    client: ClientOptions,
     name: String,
     pub(super) probe_timeout: Duration,
     pub(super) probe_interval: Duration,
@@ -45,15 +39,14 @@ pub(super) struct Session {
     pub(super) duplicate_window: Duration,
     /// The connection ended.
     pub(super) ended: Arc<Notify>,
+    /// What the server complained about.
+    pub(super) complaint: Complaint,
 }
 
 impl Connector {
     pub(super) fn new(settings: &Settings, node: &NodeId) -> Result<Self, NatsOpenError> {
-        let url = settings.nats_url.as_str();
-        let parse = |part: &str| part.trim().parse::<ServerAddr>();
-        let servers = url.split(',').map(parse).collect::<Result<Vec<_>, _>>();
         Ok(Self {
-            servers: servers.map_err(|error| NatsOpenError { url: url.to_owned(), detail: error.to_string() })?,
+            client: ClientOptions::new(settings)?,
             name: format!("catga {node}"),
             probe_timeout: settings.probe_timeout,
             probe_interval: settings.probe_interval,
@@ -66,27 +59,33 @@ impl Connector {
     /// Connects, and makes the stream where it does not exist.
     pub(super) async fn connect(&self) -> Result<Session, String> {
         let ended = Arc::new(Notify::new());
-        let on_event = Arc::clone(&ended);
-        let options = ConnectOptions::new()
+        let complaint = Complaint::default();
+        let (on_event, on_error) = (Arc::clone(&ended), complaint.clone());
+        let servers = self.client.servers();
+        let options = self
+            .client
+            .options()
+            .await?
             .name(&self.name)
             .connection_timeout(self.probe_timeout)
             .ping_interval(Duration::from_secs(1))
             .request_timeout(Some(self.probe_timeout))
-            .max_reconnects(self.servers.len())
+            .max_reconnects(servers.len())
             .event_callback(move |event| {
-                let ended = Arc::clone(&on_event);
+                let (ended, complaint) = (Arc::clone(&on_event), on_error.clone());
                 async move {
                     match event {
+                        Event::ServerError(error) => complaint.note(&error.to_string()),
                         Event::Disconnected | Event::Closed => ended.notify_one(),
                         Event::LameDuckMode => tracing::info!("the nats server is about to shut down"),
                         other => tracing::debug!(event = %other, "nats"),
                     }
                 }
             });
-        let connecting = options.connect(self.servers.as_slice());
+        let connecting = options.connect(servers);
         let client = match timeout(self.probe_timeout, connecting).await {
             Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(format!("connecting failed: {error}")),
+            Ok(Err(error)) => return Err(self.client.explain(&error)),
             Err(_) => return Err(format!("connecting took longer than {:?}", self.probe_timeout)),
         };
         let context = ContextBuilder::new()
@@ -98,11 +97,10 @@ impl Connector {
             .backpressure_on_inflight(true)
             .build(client.clone());
         let making = ensure_stream(&context, &self.stream);
-        let (identity, duplicate_window) = match timeout(2 * self.probe_timeout, making).await {
-            Ok(made) => made?,
-            Err(_) => return Err(format!("stream {} got no answer in {:?}", self.stream.name, 2 * self.probe_timeout)),
-        };
-        Ok(Session { client, context, stream: self.stream.name.clone(), identity, duplicate_window, ended })
+        let silence = || format!("stream {} got no answer in {:?}", self.stream.name, 2 * self.probe_timeout);
+        let made = timeout(2 * self.probe_timeout, making).await.unwrap_or_else(|_| Err(silence()));
+        let (identity, duplicate_window) = made.map_err(|error| complaint.added_to(error))?;
+        Ok(Session { client, context, stream: self.stream.name.clone(), identity, duplicate_window, ended, complaint })
     }
 
     /// Does the stream answer, and is it still the same one?
@@ -111,8 +109,8 @@ impl Connector {
             Ok(Ok(Some(identity))) if identity == session.identity => Ok(()),
             Ok(Ok(Some(_))) => Err("the stream was made anew".to_owned()),
             Ok(Ok(None)) => Err("the stream is gone".to_owned()),
-            Ok(Err(error)) => Err(format!("a probe failed: {error}")),
-            Err(_) => Err(format!("a probe got no answer in {:?}", self.probe_timeout)),
+            Ok(Err(error)) => Err(session.complaint.added_to(format!("a probe failed: {error}"))),
+            Err(_) => Err(session.complaint.added_to(format!("a probe got no answer in {:?}", self.probe_timeout))),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::connection::{Connector, NatsOpenError, Session};
+use super::client::NatsOpenError;
+use super::connection::{Connector, Session};
 use crate::order::NodeId;
 use crate::ports::{BusError, Link, LinkSender, backoff, jitter, link};
 use crate::settings::Settings;

@@ -26,7 +26,7 @@ pub(super) async fn publish(
     payload: Bytes,
 ) -> Result<PublishAck, PublishError> {
     let publishing = session.context.publish_with_headers(subject.to_owned(), headers(id), payload);
-    let ack = publishing.await.map_err(|error| classify(&error))?.await.map_err(|error| classify(&error))?;
+    let ack = publishing.await.map_err(|error| classify(session, &error))?.await.map_err(|error| classify(session, &error))?;
     // Another stream may have taken the subject over; its word says nothing of ours.
     if ack.stream != session.stream {
         return Err(PublishError::Retry(format!("stored by stream {}, and not by {}", ack.stream, session.stream)));
@@ -40,7 +40,7 @@ pub(super) async fn publish_blindly(session: &Session, subject: &str, id: &Messa
 }
 
 /// A full stream and an absent one are no reasons to give a row up; a message that it can never take is.
-fn classify(error: &NatsError) -> PublishError {
+fn classify(session: &Session, error: &NatsError) -> PublishError {
     let text = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -55,7 +55,7 @@ fn classify(error: &NatsError) -> PublishError {
         }),
         _ => false,
     };
-    if for_good { PublishError::ForGood(text) } else { PublishError::Retry(text) }
+    if for_good { PublishError::ForGood(text) } else { PublishError::Retry(session.complaint.added_to(text)) }
 }
 
 pub(super) async fn message_id_at(session: &Session, sequence: u64) -> Result<Option<String>, BusError> {

@@ -11,6 +11,8 @@ const REFUSALS: [&str; 5] = ["OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH"];
 pub(super) fn classify(error: &RedisError) -> StoreError {
     match error.code() {
         Some(code) if REFUSALS.contains(&code) => StoreError::Refused(error.to_string()),
+        // A permission may also be missing in the middle of a script, whose name and line the error then has.
+        Some("NOPERM") if !error.to_string().contains("script: ") => StoreError::Refused(error.to_string()),
         None if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => StoreError::Lost(error.to_string()),
         _ => StoreError::Failed(error.to_string()),
     }
@@ -43,6 +45,7 @@ mod tests {
             "READONLY You can't write against a read only replica. script: abc, on @user_script:25.",
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
             "NOAUTH Authentication required.",
+            "NOPERM User catga has no permissions to run the 'evalsha' command",
         ];
         for line in refused {
             assert!(classify(&server(line)).proves_nothing_written(), "{line}");
@@ -51,6 +54,7 @@ mod tests {
             "ERR something",
             "WRONGTYPE Operation against a key",
             "BUSY Redis is busy running a script",
+            "NOPERM ACL failure in script: User catga has no permissions to run the 'zadd' command script: abc, on @user_script:7.",
             "NOREPLICAS Not enough",
         ];
         for line in unproven {

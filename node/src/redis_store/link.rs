@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, RedisError, RedisResult};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::client::{ClientMaker, RedisOpenError};
 use super::errors::{classify, ends_connection};
 use crate::ports::{Link, LinkSender, StoreError, backoff, jitter, link};
 use crate::settings::Settings;
@@ -22,14 +22,6 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_m
 /// Probes between two looks at the memory policy.
 const POLICY_EVERY: u32 = 4;
 
-/// Why no store can be opened at all.
-#[derive(Debug, thiserror::Error)]
-#[error("redis url {url:?} is not understood: {source}; write redis://HOST:PORT")]
-pub struct RedisOpenError {
-    url: String,
-    source: RedisError,
-}
-
 /// The connection in use, if any.
 #[derive(Debug)]
 pub(super) struct RedisLink {
@@ -39,7 +31,7 @@ pub(super) struct RedisLink {
 }
 
 struct Shared {
-    client: Client,
+    client: ClientMaker,
     probe_interval: Duration,
     probe_timeout: Duration,
     command_timeout: Duration,
@@ -57,12 +49,9 @@ impl std::fmt::Debug for Shared {
 
 impl RedisLink {
     pub(super) fn open(settings: &Settings) -> Result<Self, RedisOpenError> {
-        let url = settings.redis_url.as_str();
-        let error = |source| RedisOpenError { url: url.to_owned(), source };
-        let info = url.into_connection_info().map_err(error)?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let (sender, link) = link();
         let shared = Arc::new(Shared {
-            client: Client::open(info).map_err(error)?,
+            client: ClientMaker::new(settings)?,
             probe_interval: settings.probe_interval,
             probe_timeout: settings.probe_timeout,
             command_timeout: settings.redis_timeout,
@@ -140,10 +129,11 @@ impl Shared {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.probe_timeout))
             .set_response_timeout(Some(self.command_timeout));
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let client = self.client.make().await?;
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = match timeout(self.probe_timeout, connecting).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(format!("connecting failed: {error}")),
+            Ok(Err(error)) => return Err(self.client.explain("connecting failed", &error)),
             Err(_) => return Err(format!("connecting took longer than {:?}", self.probe_timeout)),
         };
         let unfit = self.ask(policy(&mut connection)).await?;
@@ -183,7 +173,7 @@ impl Shared {
     async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
         match timeout(self.probe_timeout, question).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(format!("a probe failed: {error}")),
+            Ok(Err(error)) => Err(self.client.explain("a probe failed", &error)),
             Err(_) => Err(format!("a probe got no answer in {:?}", self.probe_timeout)),
         }
     }

@@ -5,12 +5,17 @@
 //! such as memory limits, would disturb the others: it is ignored unless asked for by name.
 
 mod accept;
+mod credentials;
 mod delivery;
 mod feed;
 mod identity;
+mod jwt;
 mod outbox;
+mod permissions;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod proxy;
+mod services;
 mod space;
+mod tls;
 mod weather;

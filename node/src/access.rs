@@ -1,0 +1,34 @@
+//! How the node shows its services who it is, and they show it: credentials and certificates. Files are read with
+//! every attempt to connect, so that a secret that was changed needs no restart. There is no way to leave the check of
+//! a server's certificate out.
+
+mod nats;
+mod redis;
+mod secret;
+mod tls;
+mod url;
+
+pub(crate) use self::nats::Source as NatsSource;
+pub use self::nats::{NatsAccess, NatsProof};
+pub use self::redis::RedisAccess;
+pub use self::secret::Secret;
+pub use self::tls::{TlsFiles, install_provider};
+pub use self::url::ServiceUrl;
+
+/// Why the access to a service cannot be as it is set. No secret is part of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    #[error("{0} and {1} are both set; set one of them")]
+    Both(&'static str, &'static str),
+    #[error("{0} is set without {1}; set both")]
+    Half(&'static str, &'static str),
+    #[error("{0} is set, and the url does not ask for TLS; write {1}://HOST:PORT")]
+    WithoutTls(&'static str, &'static str),
+    #[error("the urls carry different credentials; let them carry the same or none")]
+    Urls,
+}
+
+/// An empty variable is one that is not set: compose files and shells pass such ones on.
+fn given<T: AsRef<str>>(value: Option<&T>) -> Option<&T> {
+    value.filter(|value| !value.as_ref().is_empty())
+}
