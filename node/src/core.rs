@@ -6,6 +6,8 @@ mod behaviours;
 mod events;
 mod feed;
 mod health;
+mod obituaries;
+mod pace;
 mod planted;
 mod queries;
 mod recover;
@@ -47,6 +49,7 @@ pub struct Core<P: Ports> {
     /// Where accepted orders are published.
     subject: Arc<str>,
     relay: RelayQueue,
+    pace: pace::Pace,
     outage: Outage,
     refusal: Refusal,
 }
@@ -104,8 +107,12 @@ impl<P: Ports> Core<P> {
         let (relay, inbox) = relay::queue();
         let token = fresh_token(&rng);
         let (metrics, life, feed) = (Arc::default(), Life::default(), Feed::default());
+        let pace = pace::Pace::default();
         let (subject, outage, refusal) = (settings.subject().into(), Outage::default(), Refusal::default());
-        (Self { node, settings, store, bus, clock, rng, metrics, life, feed, token, subject, relay, outage, refusal }, inbox)
+        (
+            Self { node, settings, store, bus, clock, rng, metrics, life, feed, token, subject, relay, pace, outage, refusal },
+            inbox,
+        )
     }
 
     /// The token of this process.

@@ -116,6 +116,7 @@ impl<P: Ports> Core<P> {
             }
             _ => Start::Resume { or_from: floor + 1 },
         };
+        self.pace.begin(floor);
         Ok((stream.identity, start))
     }
 
@@ -146,6 +147,7 @@ impl<P: Ports> Core<P> {
         let items: Vec<ApplyItem> = deliveries.iter().map(|delivery| self.item(delivery)).collect();
         let batch = self.store.apply(stream, &items).await?;
         self.metrics.parked.add(batch.newly_parked);
+        self.pace.applied(items.iter().map(|item| item.sequence).max().unwrap_or(0));
         let mut applied = Vec::with_capacity(items.len());
         for (item, effect) in items.into_iter().zip(&batch.effects) {
             match (*effect, item.kind) {

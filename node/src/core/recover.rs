@@ -53,6 +53,7 @@ impl<P: Ports> Core<P> {
         while let Some(settlement) = publishing.next().await {
             send(settle, settlement).await;
         }
+        self.pace.hold_back(&self.clock, self.settings.recover_interval).await;
         Ok(claims.more && self.bus.link().is_up())
     }
 
@@ -60,10 +61,14 @@ impl<P: Ports> Core<P> {
         let ClaimedRow { message_id, payload, subject, attempts, previous_owner } = claimed;
         let mut row = RowKey { message_id, order_id: None, token: token.to_owned() };
         let placed = match PlacedOrder::from_json(&payload) {
-            Ok(placed) => placed,
+            Ok(placed) if placed.message_id == row.message_id => placed,
+            // Every node would park it, and none apply it.
+            Ok(placed) => {
+                let reason = format!("the row holds the order of another message: {}", placed.message_id);
+                return Some(Settlement::Bury(Grave { row, reason }));
+            }
             Err(error) => {
                 let reason = format!("the row holds no order: {error}");
-                tracing::error!(messageId = %row.message_id, %reason, "an outbox row is set aside");
                 return Some(Settlement::Bury(Grave { row, reason }));
             }
         };

@@ -103,7 +103,10 @@ impl<P: Ports> Core<P> {
         }
         self.metrics.publish_attempts.increment();
         let error = match self.bus.publish(&subject, &row.message_id, payload).await {
-            Ok(ack) if !ack.duplicate => return Some(Settlement::Remove(row)),
+            Ok(ack) if !ack.duplicate => {
+                self.pace.published(ack.sequence);
+                return Some(Settlement::Remove(row));
+            }
             Ok(ack) => {
                 self.metrics.publish_duplicates.increment();
                 return Some(self.prove(row, ack.sequence, attempts).await);
@@ -119,10 +122,7 @@ impl<P: Ports> Core<P> {
                 let retry_in = self.retry_in(attempts);
                 Settlement::Postpone(Failure { row, error, retry_in })
             }
-            PublishError::ForGood(reason) => {
-                tracing::error!(messageId = %row.message_id, %reason, "the stream can never take this message; its row is set aside");
-                Settlement::Bury(Grave { row, reason })
-            }
+            PublishError::ForGood(reason) => Settlement::Bury(Grave { row, reason }),
         })
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Core;
+use super::obituaries::Obituaries;
 use crate::metrics::Metrics;
-use crate::ports::{Failure, Grave, Ports, RowFate, RowKey, Store, StoreError};
+use crate::ports::{Clock as _, Failure, Grave, Ports, RowFate, RowKey, Store, StoreError};
 
 /// Rows settled in one step.
 const BATCH: usize = 256;
@@ -33,6 +34,7 @@ impl<P: Ports> Core<P> {
     /// lease ends and they are recovered.
     pub(super) async fn settle(self: Arc<Self>, mut queue: mpsc::Receiver<Settlement>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut obituaries = Obituaries::new(self.clock.elapsed());
         while queue.recv_many(&mut batch, BATCH).await > 0 {
             let (mut removals, mut failures, mut graves) = (Vec::new(), Vec::new(), Vec::new());
             for settlement in batch.drain(..) {
@@ -50,8 +52,9 @@ impl<P: Ports> Core<P> {
                 note(&self.metrics, &self.store.postpone(&failures).await);
             }
             if !graves.is_empty() {
-                let moved = note(&self.metrics, &self.store.bury(&graves).await);
-                self.metrics.dead.add(moved);
+                let fates = self.store.bury(&graves).await;
+                self.metrics.dead.add(note(&self.metrics, &fates));
+                obituaries.publish(self.clock.elapsed(), &graves, &fates.unwrap_or_default());
             }
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) client: Client,
     pub(super) context: Context,
     pub(super) stream: String,
+    /// The subjects of this node's own orders.
+    pub(super) subjects: String,
     /// Which incarnation of the stream this session speaks to.
     pub(super) identity: String,
     /// How long the stream really recognises a message id.
@@ -100,7 +102,8 @@ impl Connector {
         let silence = || format!("stream {} got no answer in {:?}", self.stream.name, 2 * self.probe_timeout);
         let made = timeout(2 * self.probe_timeout, making).await.unwrap_or_else(|_| Err(silence()));
         let (identity, duplicate_window) = made.map_err(|error| complaint.added_to(error))?;
-        Ok(Session { client, context, stream: self.stream.name.clone(), identity, duplicate_window, ended, complaint })
+        let (stream, subjects) = (self.stream.name.clone(), self.stream.subjects.clone());
+        Ok(Session { client, context, stream, subjects, identity, duplicate_window, ended, complaint })
     }
 
     /// Does the stream answer, and is it still the same one?

@@ -25,13 +25,51 @@ pub(super) async fn publish(
     id: &MessageId,
     payload: Bytes,
 ) -> Result<PublishAck, PublishError> {
-    let publishing = session.context.publish_with_headers(subject.to_owned(), headers(id), payload);
-    let ack = publishing.await.map_err(|error| classify(session, &error))?.await.map_err(|error| classify(session, &error))?;
-    // Another stream may have taken the subject over; its word says nothing of ours.
-    if ack.stream != session.stream {
-        return Err(PublishError::Retry(format!("stored by stream {}, and not by {}", ack.stream, session.stream)));
+    if !speakable(subject) {
+        return Err(PublishError::ForGood(format!("{subject:?} is no subject to publish to")));
     }
-    Ok(PublishAck { sequence: ack.sequence, duplicate: ack.duplicate })
+    let publishing = session.context.publish_with_headers(subject.to_owned(), headers(id), payload);
+    let answer = match publishing.await {
+        Ok(publishing) => publishing.await,
+        Err(error) => Err(error),
+    };
+    let ack = match answer {
+        Ok(ack) if ack.stream == session.stream => return Ok(PublishAck { sequence: ack.sequence, duplicate: ack.duplicate }),
+        // Another stream may have taken the subject over; its word says nothing of ours.
+        Ok(ack) => PublishError::Retry(format!("stored by stream {}, and not by {}", ack.stream, session.stream)),
+        Err(error) if error.kind() != PublishErrorKind::StreamNotFound => return Err(classify(session, &error)),
+        Err(error) => classify(session, &error),
+    };
+    Err(not_taken(session, subject).await.map_or(ack, PublishError::ForGood))
+}
+
+/// Wildcards and empty words are for those who listen.
+fn speakable(subject: &str) -> bool {
+    !subject.contains(char::is_whitespace) && subject.split('.').all(|word| !matches!(word, "" | "*" | ">"))
+}
+
+/// Why the stream will never take a subject, if that is so. A subject of this node's own is only not taken yet: by a
+/// stream that is set up in another way no order may come to harm.
+async fn not_taken(session: &Session, subject: &str) -> Option<String> {
+    if covers(&session.subjects, subject) {
+        return None;
+    }
+    let stream = session.context.get_stream(&session.stream).await.ok()?;
+    let subjects = &stream.cached_info().config.subjects;
+    let taken = subjects.iter().any(|pattern| covers(pattern, subject));
+    (!taken).then(|| format!("stream {} takes {}, and not {subject}", session.stream, subjects.join(", ")))
+}
+
+/// Does the pattern match the subject?
+fn covers(pattern: &str, subject: &str) -> bool {
+    let (mut wanted, mut words) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (wanted.next(), words.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some(want), Some(word)) if want == "*" || want == word => {}
+            _ => return false,
+        }
+    }
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -67,5 +105,33 @@ pub(super) async fn message_id_at(session: &Session, sequence: u64) -> Result<Op
             RawMessageErrorKind::NoMessageFound => Ok(None),
             _ => Err(BusError::Failed(format!("reading message {sequence}: {error}"))),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_what_the_server_says_they_do() {
+        for (pattern, subject, expected) in [
+            ("catga.cluster.>", "catga.cluster.order.placed", true),
+            ("catga.cluster.>", "catga.cluster", false),
+            ("catga.*.placed", "catga.order.placed", true),
+            ("catga.*.placed", "catga.order.x.placed", false),
+            ("catga.order", "catga.order", true),
+            ("catga.order", "catga.orders", false),
+            (">", "anything.at.all", true),
+        ] {
+            assert_eq!(covers(pattern, subject), expected, "{pattern} {subject}");
+        }
+    }
+
+    #[test]
+    fn only_plain_subjects_can_be_published_to() {
+        assert!(speakable("catga.cluster.order.placed"));
+        for wrong in ["", "a b", "a..b", ".a", "a.", "catga.>", "catga.*.b", "a\r\nb"] {
+            assert!(!speakable(wrong), "{wrong:?}");
+        }
     }
 }

@@ -21,7 +21,7 @@ const MAX_MESSAGE_SIZE: i32 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct StreamSettings {
     pub(super) name: String,
-    subjects: String,
+    pub(super) subjects: String,
     max_bytes: i64,
     replicas: usize,
     duplicate_window: Duration,

@@ -5,7 +5,9 @@
 //! such as memory limits, would disturb the others: it is ignored unless asked for by name.
 
 mod accept;
+mod backlog;
 mod credentials;
+mod dead;
 mod delivery;
 mod feed;
 mod identity;
