@@ -1,5 +1,6 @@
 //! The store on Redis: one multiplexed connection that is watched and replaced, and one script a change.
 
+mod accept;
 mod apply;
 mod client;
 mod errors;
@@ -9,10 +10,10 @@ mod outbox;
 mod reads;
 mod scripts;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use redis::{FromRedisValue, ScriptInvocation, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
 use crate::order::{CustomerId, NodeId, OrderId};
 use crate::ports::{
@@ -21,20 +22,21 @@ use crate::ports::{
 };
 use crate::settings::Settings;
 
+use accept::{Acceptor, Desk};
 pub use client::RedisOpenError;
 use keys::Keys;
 use link::RedisLink;
-use scripts::Scripts;
+use scripts::{Script, Scripts};
 
 /// The store on Redis.
 #[derive(Debug)]
 pub struct RedisStore {
-    link: RedisLink,
-    keys: Keys,
-    scripts: Scripts,
+    link: Arc<RedisLink>,
+    keys: Arc<Keys>,
+    scripts: Arc<Scripts>,
     node: NodeId,
-    subject: String,
     limits: Limits,
+    acceptor: Acceptor,
 }
 
 /// The settings that the scripts take.
@@ -50,68 +52,36 @@ struct Limits {
 impl RedisStore {
     /// A store for `node`. It connects in the background, and for as long as it lives.
     pub fn open(settings: &Settings, node: &NodeId) -> Result<Self, RedisOpenError> {
-        Ok(Self {
-            link: RedisLink::open(settings)?,
-            keys: Keys::new(&settings.key_prefix, node),
-            scripts: Scripts::default(),
+        let limits = Limits {
+            lease: settings.lease,
+            record_ttl: settings.record_ttl,
+            inbox_ttl: settings.inbox_ttl,
+            identity_lease: settings.identity_lease,
+            outbox: settings.outbox_limit,
+        };
+        let link = Arc::new(RedisLink::open(settings)?);
+        let (keys, scripts) = (Arc::new(Keys::new(&settings.key_prefix, node)), Arc::<Scripts>::default());
+        let acceptor = Acceptor::start(Desk {
+            link: Arc::clone(&link),
+            keys: Arc::clone(&keys),
+            scripts: Arc::clone(&scripts),
             node: node.clone(),
             subject: settings.subject(),
-            limits: Limits {
-                lease: settings.lease,
-                record_ttl: settings.record_ttl,
-                inbox_ttl: settings.inbox_ttl,
-                identity_lease: settings.identity_lease,
-                outbox: settings.outbox_limit,
-            },
-        })
+            limits,
+        });
+        Ok(Self { link, keys, scripts, node: node.clone(), limits, acceptor })
     }
 
-    /// Runs one script. It is sent at most once: where the server does not know it yet, it was not executed.
-    async fn run<T: FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    /// Runs one script, at most once.
+    async fn run<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, StoreError> {
         let (mut connection, epoch) = self.link.connection()?;
-        invocation.invoke_async(&mut connection).await.map_err(|error| self.link.failed(epoch, &error))
+        script.run(call, &mut connection).await.map_err(|error| self.link.failed(epoch, &error))
     }
 
     /// Runs one command that is no script.
     async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
         let (mut connection, epoch) = self.link.connection()?;
         command.query_async(&mut connection).await.map_err(|error| self.link.failed(epoch, &error))
-    }
-
-    async fn accept_order(&self, acceptance: &Acceptance<'_>) -> Result<Accepted, StoreError> {
-        let order = acceptance.order();
-        let placed = acceptance.placed;
-        let mut record = order.canonical().into_bytes();
-        record.push(b'\n');
-        record.extend_from_slice(acceptance.payload);
-        let mut call = self.scripts.accept.prepare_invoke();
-        call.key(self.keys.record(&order.order_id))
-            .key(self.keys.row(&placed.message_id))
-            .key(&self.keys.index)
-            .key(&self.keys.orders);
-        call.arg(order.order_id.as_str()).arg(record).arg(acceptance.payload.as_ref()).arg(&self.subject);
-        call.arg(self.node.as_str()).arg(acceptance.token).arg(millis(self.limits.lease)).arg(self.limits.outbox);
-        call.arg(placed.message_id.as_str());
-        let reply: Vec<Value> = self.run(&call).await?;
-        match reply.as_slice() {
-            [Value::Int(0)] => Ok(Accepted::New),
-            [Value::Int(1), Value::BulkString(record)] => {
-                let split =
-                    record.iter().position(|byte| *byte == b'\n').ok_or_else(|| self.strange("record", &order.order_id))?;
-                let content = String::from_utf8_lossy(&record[..split]).into_owned();
-                Ok(Accepted::Recorded { content, answer: Bytes::copy_from_slice(&record[split + 1..]) })
-            }
-            [Value::Int(2), Value::BulkString(entry)] => {
-                let projected = reads::entry(order.order_id.clone(), entry)?;
-                Ok(Accepted::Applied(Box::new(projected.placed)))
-            }
-            [Value::Int(3), Value::Int(depth)] => Ok(Accepted::BacklogFull(u64::try_from(*depth).unwrap_or(0))),
-            _ => Err(self.strange("accept reply", &order.order_id)),
-        }
-    }
-
-    fn strange(&self, what: &str, id: &OrderId) -> StoreError {
-        StoreError::Failed(format!("the {what} of order {id} under {} is in no form that this node knows", self.keys.prefix))
     }
 }
 
@@ -125,7 +95,7 @@ impl Store for RedisStore {
     }
 
     async fn accept(&self, acceptance: Acceptance<'_>) -> Result<Accepted, StoreError> {
-        self.accept_order(&acceptance).await
+        self.acceptor.accept(&acceptance).await
     }
 
     async fn remove(&self, rows: &[RowKey]) -> Result<Vec<RowFate>, StoreError> {
@@ -161,9 +131,9 @@ impl Store for RedisStore {
     }
 
     async fn follow(&self, stream: &str, floor: u64) -> Result<(), StoreError> {
-        let mut call = self.scripts.follow.prepare_invoke();
-        call.key(&self.keys.progress).key(&self.keys.ahead).arg(stream).arg(floor);
-        self.run::<()>(&call).await
+        let mut call = self.scripts.follow.call(2);
+        call.arg(&self.keys.progress).arg(&self.keys.ahead).arg(stream).arg(floor);
+        self.run(&self.scripts.follow, &call).await
     }
 
     async fn order(&self, id: &OrderId) -> Result<Option<Projected>, StoreError> {
@@ -179,9 +149,9 @@ impl Store for RedisStore {
     }
 
     async fn hold(&self, instance: &str, token: &str) -> Result<Hold, StoreError> {
-        let mut call = self.scripts.hold.prepare_invoke();
-        call.key(&self.keys.owner).arg(instance).arg(token).arg(millis(self.limits.identity_lease));
-        let reply: Vec<Value> = self.run(&call).await?;
+        let mut call = self.scripts.hold.call(1);
+        call.arg(&self.keys.owner).arg(instance).arg(token).arg(millis(self.limits.identity_lease));
+        let reply: Vec<Value> = self.run(&self.scripts.hold, &call).await?;
         match reply.as_slice() {
             [Value::Int(0)] => Ok(Hold::Ours),
             [Value::Int(1), holder] => Ok(Hold::Theirs(outbox::text(holder))),
@@ -196,8 +166,8 @@ impl Store for RedisStore {
     }
 
     async fn release(&self, token: &str) -> Result<(), StoreError> {
-        let mut call = self.scripts.release.prepare_invoke();
-        call.key(&self.keys.owner).arg(token);
-        self.run::<()>(&call).await
+        let mut call = self.scripts.release.call(1);
+        call.arg(&self.keys.owner).arg(token);
+        self.run(&self.scripts.release, &call).await
     }
 }

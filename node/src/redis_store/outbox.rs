@@ -14,39 +14,39 @@ const ERROR_LENGTH: usize = 300;
 
 impl RedisStore {
     pub(super) async fn remove_rows(&self, rows: &[RowKey]) -> Result<Vec<RowFate>, StoreError> {
-        let mut call = self.scripts.remove.prepare_invoke();
-        call.key(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.records).arg(millis(self.limits.record_ttl));
+        let mut call = self.scripts.remove.call(1);
+        call.arg(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.records).arg(millis(self.limits.record_ttl));
         for row in rows {
             let order = row.order_id.as_ref().map_or("", |id| id.as_str());
             call.arg(row.message_id.as_str()).arg(&row.token).arg(order);
         }
-        self.run(&call).await.map(fates)
+        self.run(&self.scripts.remove, &call).await.map(fates)
     }
 
     pub(super) async fn postpone_rows(&self, failures: &[Failure]) -> Result<Vec<RowFate>, StoreError> {
-        let mut call = self.scripts.postpone.prepare_invoke();
-        call.key(&self.keys.index).arg(&self.keys.rows);
+        let mut call = self.scripts.postpone.call(1);
+        call.arg(&self.keys.index).arg(&self.keys.rows);
         for failure in failures {
             call.arg(failure.row.message_id.as_str()).arg(&failure.row.token);
             call.arg(millis(failure.retry_in)).arg(clip(&failure.error));
         }
-        self.run(&call).await.map(fates)
+        self.run(&self.scripts.postpone, &call).await.map(fates)
     }
 
     pub(super) async fn bury_rows(&self, graves: &[Grave]) -> Result<Vec<RowFate>, StoreError> {
-        let mut call = self.scripts.bury.prepare_invoke();
-        call.key(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.dead);
+        let mut call = self.scripts.bury.call(1);
+        call.arg(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.dead);
         for grave in graves {
             call.arg(grave.row.message_id.as_str()).arg(&grave.row.token).arg(clip(&grave.reason));
         }
-        self.run(&call).await.map(fates)
+        self.run(&self.scripts.bury, &call).await.map(fates)
     }
 
     pub(super) async fn claim_rows(&self, token: &str, limit: usize) -> Result<Claims, StoreError> {
-        let mut call = self.scripts.claim.prepare_invoke();
-        call.key(&self.keys.index).arg(&self.keys.rows).arg(self.node.as_str()).arg(token);
+        let mut call = self.scripts.claim.call(1);
+        call.arg(&self.keys.index).arg(&self.keys.rows).arg(self.node.as_str()).arg(token);
         call.arg(millis(self.limits.lease)).arg(limit);
-        let reply: Vec<Value> = self.run(&call).await?;
+        let reply: Vec<Value> = self.run(&self.scripts.claim, &call).await?;
         let strange = || StoreError::Failed(format!("the claim of rows under {} was answered strangely", self.keys.index));
         let [Value::Int(looked_at), Value::Int(dropped), Value::Array(damaged), rows @ ..] = reply.as_slice() else {
             return Err(strange());
@@ -84,12 +84,12 @@ impl RedisStore {
         if keys.is_empty() {
             return Ok((next, 0));
         }
-        let mut call = self.scripts.sweep.prepare_invoke();
-        call.key(&self.keys.index).arg(&self.keys.rows);
+        let mut call = self.scripts.sweep.call(1);
+        call.arg(&self.keys.index).arg(&self.keys.rows);
         for id in keys.iter().filter_map(|key| key.strip_prefix(&self.keys.rows)) {
             call.arg(id);
         }
-        Ok((next, self.run(&call).await?))
+        Ok((next, self.run(&self.scripts.sweep, &call).await?))
     }
 
     pub(super) async fn measure_backlog(&self) -> Result<Backlog, StoreError> {

@@ -15,9 +15,9 @@ impl RedisStore {
     }
 
     pub(super) async fn read_page(&self, after: u64, limit: usize) -> Result<Page, StoreError> {
-        let mut call = self.scripts.page.prepare_invoke();
-        call.key(&self.keys.orders).key(&self.keys.position).arg(&self.keys.log).arg(BUCKET).arg(after).arg(limit);
-        let reply: Vec<Value> = self.run(&call).await?;
+        let mut call = self.scripts.page.call(2);
+        call.arg(&self.keys.orders).arg(&self.keys.position).arg(&self.keys.log).arg(BUCKET).arg(after).arg(limit);
+        let reply: Vec<Value> = self.run(&self.scripts.page, &call).await?;
         let [Value::Int(last), Value::Int(end), rest @ ..] = reply.as_slice() else {
             return Err(damaged("page of the projection", &"it has no counters"));
         };

@@ -2,7 +2,36 @@
 //! not rolled back, and takes leases' time from Redis. Those that drain a backlog or keep the node's identity run on a
 //! Redis at its memory limit, too: it could not come back from there otherwise.
 
-use redis::Script;
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind};
+
+/// A script and the hash that the server knows it by.
+#[derive(Debug)]
+pub(super) struct Script(redis::Script);
+
+impl Script {
+    fn new(code: &str) -> Self {
+        Self(redis::Script::new(code))
+    }
+
+    /// The beginning of a call: `keys` keys have to follow, then the arguments.
+    pub(super) fn call(&self, keys: usize) -> Cmd {
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(self.0.get_hash()).arg(keys);
+        call
+    }
+
+    /// Runs a call. It is executed at most once: a server that does not know the script yet has executed nothing.
+    pub(super) async fn run<T: FromRedisValue>(&self, call: &Cmd, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        match call.query_async(connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.0.load_async(connection).await?;
+                call.query_async(connection).await
+            }
+            outcome => outcome,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Scripts {

@@ -10,6 +10,7 @@ mod credentials;
 mod dead;
 mod delivery;
 mod feed;
+mod groups;
 mod identity;
 mod jwt;
 mod outbox;
