@@ -92,8 +92,9 @@ class Redis:
 class Cluster:
     """Three nodes with a NATS and a Redis of their own. `published` puts the nodes behind published ports."""
 
-    def __init__(self, appendfsync, published=False):
+    def __init__(self, appendfsync, node, published=False):
         self.names, self.published, self.appendfsync = images(), published, appendfsync
+        self.binary = node or str(target() / "release" / "node")
         self.containers, self.network, self.processes, self.ports = [], None, {}, {}
         self.scratch = tempfile.TemporaryDirectory(prefix="throughput-")
 
@@ -147,8 +148,7 @@ class Cluster:
                         "CATGA_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}",
                         "CATGA_NATS_URL": f"nats://127.0.0.1:{self.nats_port}", "MALLOC_ARENA_MAX": "2"}
             log = open(pathlib.Path(self.scratch.name) / f"{node}.log", "wb")
-            binary = os.environ.get("THROUGHPUT_NODE", str(target() / "release" / "node"))
-            self.processes[node] = subprocess.Popen([binary], env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.processes[node] = subprocess.Popen([self.binary], env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                     start_new_session=True)
         wait_for(f"{node} is ready", 20, lambda: self.is_ready(node))
         return (time.monotonic() - begun) * 1000
