@@ -6,9 +6,11 @@
 
 mod accept;
 mod backlog;
+mod conformance;
 mod credentials;
 mod dead;
 mod delivery;
+mod embedded;
 mod feed;
 mod groups;
 mod identity;
