@@ -6,6 +6,8 @@ use crate::ports::StoreError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    #[error("orders are taken with an API key only: X-Api-Key: KEY, or Authorization: Bearer KEY")]
+    Unauthorized,
     #[error("the content type must be application/json")]
     NotJson,
     #[error("the body must be at most {limit} bytes")]

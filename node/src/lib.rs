@@ -13,6 +13,7 @@
 pub mod access;
 pub mod cli;
 pub mod core;
+pub mod descriptors;
 pub mod error;
 pub mod http;
 pub mod identity;

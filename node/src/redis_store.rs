@@ -9,7 +9,6 @@ mod link;
 mod outbox;
 mod reads;
 mod scripts;
-mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +27,6 @@ pub use client::RedisOpenError;
 use keys::Keys;
 use link::RedisLink;
 use scripts::{Script, Scripts};
-use told::Told;
 
 /// The store on Redis.
 #[derive(Debug)]
@@ -39,7 +37,6 @@ pub struct RedisStore {
     node: NodeId,
     limits: Limits,
     acceptor: Acceptor,
-    told: Told,
 }
 
 /// The settings that the scripts take.
@@ -72,7 +69,7 @@ impl RedisStore {
             subject: settings.subject(),
             limits,
         });
-        Ok(Self { link, keys, scripts, node: node.clone(), limits, acceptor, told: Told::default() })
+        Ok(Self { link, keys, scripts, node: node.clone(), limits, acceptor })
     }
 
     /// Runs one script, at most once.

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::core::{Core, Measured, RelayInbox, Validated};
-use crate::http::{self, App};
+use crate::descriptors;
+use crate::http::{self, App, Keys, KeysError};
 use crate::identity::{IdentityLost, Instance, NameError, hold_identity, node_id};
 use crate::mediator::Mediator;
 use crate::memory::MemoryServices;
@@ -44,6 +45,8 @@ pub enum ServeError {
     #[error(transparent)]
     Name(#[from] NameError),
     #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
     Redis(#[from] RedisOpenError),
     #[error(transparent)]
     Nats(#[from] NatsOpenError),
@@ -69,8 +72,9 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
             _ = interrupt.recv() => "SIGINT",
         }
     };
+    descriptors::raise(settings.max_connections);
     let node = node_id(settings.node_id.as_deref()).await?;
-    let listener = TcpListener::bind(settings.listen).await;
+    let listener = http::listen(settings.listen);
     let listener = listener.map_err(|source| ServeError::Listen { address: settings.listen, source })?;
     if settings.embedded {
         return serve_embedded(node, settings, listener, stop).await;
@@ -104,6 +108,7 @@ pub async fn run<P: Ports>(
     listener: TcpListener,
     stop: impl Future<Output = &'static str>,
 ) -> Result<(), ServeError> {
+    let keys = Keys::load(&core.settings)?;
     let core = Arc::new(core);
     announce(&core, &listener);
     let instance = Instance::of_this_process(&core.rng);
@@ -115,7 +120,7 @@ pub async fn run<P: Ports>(
     parts.spawn(Arc::clone(&core).run_apply());
     parts.spawn(Arc::clone(&core).run_gauges());
     let behaviours = (Measured(Arc::clone(&core.metrics)), (Validated, ()));
-    let app = App::new(Mediator::new(Arc::clone(&core), behaviours));
+    let app = App::new(Mediator::new(Arc::clone(&core), behaviours), keys);
     parts.spawn(http::serve(Arc::new(app), listener));
 
     let end = tokio::select! {

@@ -2,13 +2,14 @@
 //! can let them expire and keep apart.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use jiff::SignedDuration;
 
-use crate::access::{NatsAccess, RedisAccess, ServiceUrl};
+use crate::access::{NatsAccess, RedisAccess, Secret, ServiceUrl};
 
 /// How a node runs.
 #[derive(Debug, Clone, Args)]
@@ -108,15 +109,39 @@ pub struct Settings {
     /// How long a client may take to send a request's head, and a kept-alive connection may idle
     #[arg(long, env = "CATGA_HEADER_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "TIME")]
     pub header_timeout: Duration,
+    /// Keep a connection open for further requests; where false, one answer ends it
+    #[arg(long, env = "CATGA_KEEP_ALIVE", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub keep_alive: bool,
     /// How long a client may take to send a request's body
     #[arg(long, env = "CATGA_BODY_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "TIME")]
     pub body_timeout: Duration,
     /// How long a client may take to read what it was sent
     #[arg(long, env = "CATGA_WRITE_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "TIME")]
     pub write_timeout: Duration,
-    /// Connections served at once; more are closed
+    /// How long a request may take in all; an order that was handed to the store by then is answered with 504
+    #[arg(long, env = "CATGA_REQUEST_TIMEOUT", default_value = "15s", value_parser = duration, value_name = "TIME")]
+    pub request_timeout: Duration,
+    /// How long a client of the event feed may leave unread what it was sent, before its feed ends
+    #[arg(long, env = "CATGA_FEED_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "TIME")]
+    pub feed_timeout: Duration,
+    /// Largest request body, in bytes
+    #[arg(long, env = "CATGA_BODY_LIMIT", default_value_t = 16_384, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
+    pub body_limit: u32,
+    /// Requests to the API under way at once; more are answered with 503
+    #[arg(long, env = "CATGA_MAX_IN_FLIGHT", default_value_t = 1024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_in_flight: u32,
+    /// Event feeds served at once; more are answered with 503
+    #[arg(long, env = "CATGA_MAX_FEEDS", default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_feeds: u32,
+    /// Connections served at once; a few more are answered with 503, or with health, and the rest are closed
     #[arg(long, env = "CATGA_MAX_CONNECTIONS", default_value_t = 1024, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
+    /// API key that placing an order needs; several are separated by commas. Without one, anybody may
+    #[arg(long, env = "CATGA_API_KEY", value_name = "KEYS", hide_env_values = true)]
+    pub api_key: Option<Secret>,
+    /// File that holds the API keys, separated by commas or lines
+    #[arg(long, env = "CATGA_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
     /// How long what is in flight may take to finish after SIGTERM
     #[arg(long, env = "CATGA_DRAIN_TIMEOUT", default_value = "3s", value_parser = duration, value_name = "TIME")]
     pub drain_timeout: Duration,

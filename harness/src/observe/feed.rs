@@ -141,6 +141,9 @@ impl Feed {
     fn take(&mut self, parser: &mut sse::Parser, chunk: &Bytes) -> Result<(), String> {
         let t_us = self.post.recorder.now_us();
         for event in parser.push(chunk).map_err(|error| error.to_string())? {
+            if event.name.as_deref() == Some(wire::feed::END) {
+                return Err(format!("the node ended it and says why: {}", event.data));
+            }
             match wire::feed::event(&event) {
                 Ok(event) => self.see(t_us, event),
                 Err(error) => self.trouble(&error.to_string()),

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::{WireError, sse};
 
+/// The name of a feed's last event, which is no order: its data says why the feed ends.
+pub const END: &str = "end";
+
 /// An order that a node has just applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedEvent {

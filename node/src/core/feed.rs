@@ -60,7 +60,8 @@ impl Default for Feed {
 /// What a reader of the feed gets.
 #[derive(Debug)]
 pub enum FeedRead {
-    Events(Vec<Arc<FeedEvent>>),
+    /// Events up to `end`, where the reader goes on after; none where all of those positions have been pruned.
+    Events { events: Vec<Arc<FeedEvent>>, end: u64 },
     /// Nothing new yet.
     Nothing,
 }
@@ -112,11 +113,12 @@ impl<P: Ports> Core<P> {
             return Ok(FeedRead::Nothing);
         }
         if let Some(events) = self.feed.recall(after) {
-            return Ok(FeedRead::Events(events));
+            let end = events.last().map_or(after, |event| event.position);
+            return Ok(FeedRead::Events { events, end });
         }
         let page = self.store.page(after, PAGE).await?;
         let events: Vec<_> = page.entries.iter().map(|entry| Arc::new(entry.into())).collect();
-        Ok(if events.is_empty() { FeedRead::Nothing } else { FeedRead::Events(events) })
+        Ok(if page.end <= after { FeedRead::Nothing } else { FeedRead::Events { events, end: page.end } })
     }
 }
 

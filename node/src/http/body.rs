@@ -10,12 +10,11 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
 
+use super::events::FeedBody;
 use crate::error::Error;
-
-/// Largest request body, in bytes.
-pub(super) const LIMIT: usize = 16 * 1024;
 
 /// How much, and for how long, a refused body is read on.
 const DRAIN: usize = 256 * 1024;
@@ -31,7 +30,7 @@ pub(super) enum Answer {
         rest: Bytes,
         _place: OwnedSemaphorePermit,
     },
-    Feed(mpsc::Receiver<Bytes>),
+    Feed(FeedBody),
 }
 
 impl Body for Answer {
@@ -43,7 +42,7 @@ impl Body for Answer {
             Self::Whole(body) => Pin::new(body).poll_frame(context),
             Self::Paged { rest, .. } if rest.is_empty() => Poll::Ready(None),
             Self::Paged { rest, .. } => Poll::Ready(Some(Ok(Frame::data(rest.split_to(rest.len().min(PIECE)))))),
-            Self::Feed(receiver) => receiver.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Feed(feed) => feed.poll_chunk(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
@@ -83,24 +82,24 @@ pub(super) fn paged(body: String, place: OwnedSemaphorePermit) -> Response<Answe
     response
 }
 
-/// The bytes of a JSON body: first its type is checked, then its size.
-pub(super) async fn read_json(headers: &HeaderMap, mut body: Incoming, patience: Duration) -> Result<Bytes, Error> {
-    let too_large = Error::TooLarge { limit: LIMIT };
+/// The bytes of a JSON body of at most `limit`: first its type is checked, then its size.
+pub(super) async fn read_json(headers: &HeaderMap, body: &mut Incoming, limit: usize, deadline: Instant) -> Result<Bytes, Error> {
+    let too_large = Error::TooLarge { limit };
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let refusal = if !is_json(headers) {
         Some(Error::NotJson)
-    } else if announced.is_some_and(|length| length > LIMIT as u64) {
+    } else if announced.is_some_and(|length| length > limit as u64) {
         Some(too_large.clone())
     } else {
         None
     };
     if let Some(refusal) = refusal {
-        drain(&mut body).await;
+        drain(body).await;
         return Err(refusal);
     }
-    let read = tokio::time::timeout(patience, Limited::new(&mut body, LIMIT).collect()).await;
+    let read = timeout_at(deadline, Limited::new(&mut *body, limit).collect()).await;
     if matches!(&read, Ok(Err(error)) if error.is::<LengthLimitError>()) {
-        drain(&mut body).await;
+        drain(body).await;
     }
     match read {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -111,7 +110,7 @@ pub(super) async fn read_json(headers: &HeaderMap, mut body: Incoming, patience:
 }
 
 /// Reads on a little before a refusal: a connection closed over unread bytes is reset, and the answer lost with it.
-async fn drain(body: &mut Incoming) {
+pub(super) async fn drain(body: &mut Incoming) {
     let reading = async {
         let mut read = 0;
         while read < DRAIN

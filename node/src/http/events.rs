@@ -2,18 +2,22 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
-use tokio::sync::{mpsc, watch};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use utoipa::ToSchema;
 
 use super::App;
 use super::body::Answer;
 use crate::core::{Core, FeedRead, Mark};
 use crate::error::Error;
-use crate::ports::{Clock, Ports, Store, within};
+use crate::metrics::Metrics;
+use crate::ports::{Clock as _, Ports, Store, within};
 use crate::state::Phase;
 
 /// A comment comes at least every two seconds.
@@ -23,13 +27,65 @@ const QUEUE: usize = 2;
 /// Pause after a failed read.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// Why a feed ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum EndReason {
+    /// The client did not read what it was sent.
+    Slow,
+    /// The node stops.
+    Draining,
+    /// The store lost writes, so positions are given out again.
+    Reset,
+}
+
+/// The data of a feed's last event, `event: end`
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FeedEnd {
+    reason: EndReason,
+    detail: String,
+    /// The `Last-Event-ID` to resume with
+    last_event_id: u64,
+}
+
+/// The body of a feed: chunks while it runs, then the event that says why it ends. It holds the feed's place until the
+/// connection is done with it.
+pub(super) struct FeedBody {
+    chunks: mpsc::Receiver<Bytes>,
+    end: Option<oneshot::Receiver<Bytes>>,
+    _client: Client,
+}
+
+impl FeedBody {
+    pub(super) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(chunk) = ready!(self.chunks.poll_recv(context)) {
+            return Poll::Ready(Some(chunk));
+        }
+        // Whoever filled the channel has said why before it let go of it.
+        Poll::Ready(self.end.take().and_then(|mut end| end.try_recv().ok()))
+    }
+}
+
+/// A client of the feed, counted for as long as it is there.
+struct Client {
+    metrics: Arc<Metrics>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.metrics.feed_clients.decrement();
+    }
+}
+
 /// `GET /api/events`.
 pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<Response<Answer>, Error> {
     let core = Arc::clone(app.core());
     if core.life.phase() == Phase::Draining {
         return Err(Error::Unavailable("the node is draining".to_owned()));
     }
-    let place = app.feeds.take()?;
+    let place = app.feeds.take().inspect_err(|_| core.metrics.requests_refused.increment())?;
     let marks = core.feed.watch();
     let progress = core.store.progress().await.map_err(|error| Error::of_read(&error))?;
     let after = match headers.get("last-event-id") {
@@ -42,87 +98,120 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
             after.min(progress.position)
         }
     };
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(async move {
-        run(core, sender, marks, after, progress.position).await;
-        drop(place);
-    });
-    let mut response = Response::new(Answer::Feed(receiver));
+    core.metrics.feed_clients.increment();
+    let client = Client { metrics: Arc::clone(&core.metrics), _place: place };
+    let (sender, chunks) = mpsc::channel(QUEUE);
+    let (last_word, end) = oneshot::channel();
+    let feeder = Feeder { core, sender, marks, after, last: progress.position };
+    tokio::spawn(feeder.run(last_word));
+    let mut response = Response::new(Answer::Feed(FeedBody { chunks, end: Some(end), _client: client }));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// Feeds one client until it leaves, is too slow, or the node drains.
-async fn run<P: Ports>(
+/// What feeds one client.
+struct Feeder<P: Ports> {
     core: Arc<Core<P>>,
     sender: mpsc::Sender<Bytes>,
-    mut marks: watch::Receiver<Mark>,
-    mut after: u64,
-    mut last: u64,
-) {
-    let clients = Gauge::new(&core);
-    let resets = marks.borrow().resets;
-    let reading = async {
-        send(&core, &sender, Bytes::from(format!(": feed from {after}\n\n"))).await?;
+    marks: watch::Receiver<Mark>,
+    /// The position that the client was told of last.
+    after: u64,
+    /// The highest position that is known of.
+    last: u64,
+}
+
+/// Why feeding stopped: the client left, or there is something to say to it.
+enum Stop {
+    Left,
+    End(EndReason),
+}
+
+impl<P: Ports> Feeder<P> {
+    /// Feeds until the client leaves, is too slow, or the node drains.
+    async fn run(mut self, last_word: oneshot::Sender<Bytes>) {
+        let (core, sender) = (Arc::clone(&self.core), self.sender.clone());
+        let stop = tokio::select! {
+            stop = self.feed() => stop,
+            () = sender.closed() => Stop::Left,
+            () = core.life.reached(Phase::Draining) => Stop::End(EndReason::Draining),
+        };
+        if let Stop::End(reason) = stop {
+            // It needs no room in the channel, which may be full; both senders go only afterwards.
+            let _ = last_word.send(self.end(reason));
+        }
+    }
+
+    fn end(&self, reason: EndReason) -> Bytes {
+        let detail = match reason {
+            EndReason::Slow => {
+                self.core.metrics.feeds_slow.increment();
+                let patience = self.core.settings.feed_timeout;
+                tracing::info!(lastEventId = self.after, "a client of the event feed does not read and is disconnected");
+                format!("what was sent was not read for {patience:?}")
+            }
+            EndReason::Draining => "the node is draining".to_owned(),
+            EndReason::Reset => "the store lost writes, so positions are given out again".to_owned(),
+        };
+        let end = FeedEnd { reason, detail, last_event_id: self.after };
+        Bytes::from(format!("event: end\ndata: {}\n\n", serde_json::to_string(&end).unwrap_or_default()))
+    }
+
+    async fn feed(&mut self) -> Stop {
+        let Err(stop) = self.feed_on().await;
+        stop
+    }
+
+    async fn feed_on(&mut self) -> Result<std::convert::Infallible, Stop> {
+        let resets = self.marks.borrow().resets;
+        self.send(Bytes::from(format!(": feed from {}\n\n", self.after))).await?;
         loop {
-            let mark = *marks.borrow_and_update();
+            let mark = *self.marks.borrow_and_update();
             // Positions are given out again, so the client's place means nothing any more: it resumes anew.
             if mark.resets != resets {
-                return None;
+                return Err(Stop::End(EndReason::Reset));
             }
-            last = last.max(mark.position);
-            match core.read_feed(after, last).await {
-                Ok(FeedRead::Events(events)) => {
+            self.last = self.last.max(mark.position);
+            let core = Arc::clone(&self.core);
+            let mut reading = std::pin::pin!(core.read_feed(self.after, self.last));
+            let read = loop {
+                // A store that is asked for what lies far back may take its time; the client hears from us meanwhile.
+                match within(&core.clock, HEARTBEAT, &mut reading).await {
+                    Some(read) => break read,
+                    None => self.send(Bytes::from_static(b": still reading\n\n")).await?,
+                }
+            };
+            match read {
+                Ok(FeedRead::Events { events, end }) => {
                     let mut chunk = String::with_capacity(256 * events.len());
                     for event in &events {
                         let _ = write!(chunk, "id: {}\nevent: order-applied\ndata: {}\n\n", event.position, event.data);
-                        after = event.position;
                     }
-                    send(&core, &sender, Bytes::from(chunk)).await?;
+                    if !chunk.is_empty() {
+                        self.send(Bytes::from(chunk)).await?;
+                    }
+                    self.after = end;
                 }
-                Ok(FeedRead::Nothing) => match within(&core.clock, HEARTBEAT, marks.changed()).await {
+                Ok(FeedRead::Nothing) => match within(&core.clock, HEARTBEAT, self.marks.changed()).await {
                     Some(Ok(())) => {}
-                    Some(Err(_)) => return None::<()>,
-                    None => send(&core, &sender, Bytes::from_static(b": still here\n\n")).await?,
+                    Some(Err(_)) => return Err(Stop::End(EndReason::Draining)),
+                    None => self.send(Bytes::from_static(b": still here\n\n")).await?,
                 },
                 Err(_) => {
-                    send(&core, &sender, Bytes::from_static(b": the store does not answer\n\n")).await?;
+                    self.send(Bytes::from_static(b": the store does not answer\n\n")).await?;
                     core.clock.sleep(RETRY).await;
                 }
             }
         }
-    };
-    tokio::select! {
-        _ = reading => {}
-        () = sender.closed() => {}
-        () = core.life.reached(Phase::Draining) => {}
     }
-    drop(clients);
-}
 
-/// Hands a chunk over; `None` where the client is gone or does not read.
-async fn send<P: Ports>(core: &Core<P>, sender: &mpsc::Sender<Bytes>, chunk: Bytes) -> Option<()> {
-    let sent = within(&core.clock, core.settings.write_timeout, sender.send(chunk)).await;
-    if sent.is_none() {
-        tracing::info!("a client of the event feed does not read and is disconnected");
-    }
-    sent?.ok()
-}
-
-/// Counts a client for as long as it is there.
-struct Gauge<P: Ports>(Arc<Core<P>>);
-
-impl<P: Ports> Gauge<P> {
-    fn new(core: &Arc<Core<P>>) -> Self {
-        core.metrics.feed_clients.increment();
-        Self(Arc::clone(core))
-    }
-}
-
-impl<P: Ports> Drop for Gauge<P> {
-    fn drop(&mut self) {
-        self.0.metrics.feed_clients.decrement();
+    /// Hands a chunk over, or says why that is of no use any more.
+    async fn send(&self, chunk: Bytes) -> Result<(), Stop> {
+        match within(&self.core.clock, self.core.settings.feed_timeout, self.sender.send(chunk)).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => Err(Stop::Left),
+            None => Err(Stop::End(EndReason::Slow)),
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! Orders and customers.
 
+use std::time::Duration;
+
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use hyper::{Request, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::App;
-use super::body::{Answer, json, paged, read_json};
+use super::body::{Answer, drain, json, paged, read_json};
+use super::problem::Refused;
 use crate::core::{GetCustomer, GetOrder, ListOrders, PlaceOrder, Placement};
 use crate::error::Error;
-use crate::order::{CustomerId, OrderId, RequestError, parse_order};
-use crate::ports::Ports;
+use crate::order::{CustomerId, NewOrder, OrderId, RequestError, parse_order};
+use crate::ports::{Clock as _, Ports, within};
 
 /// Orders in a page whose size was not asked for.
 const PAGE_DEFAULT: usize = 100;
@@ -24,59 +28,100 @@ impl From<RequestError> for Error {
     }
 }
 
-pub(super) async fn place<P: Ports>(app: &App<P>, request: Request<Incoming>) -> Result<Response<Answer>, Error> {
-    let (head, body) = request.into_parts();
-    let body = read_json(&head.headers, body, app.core().settings.body_timeout).await?;
-    let order = parse_order(&body)?;
-    let location = format!("/api/orders/{}", order.order_id);
-    Ok(match app.mediator.send(PlaceOrder(order)).await? {
-        Placement::New(answer) => {
+/// The checks come in the order of the contract: 401, 415, 413, 400, 422, 503.
+pub(super) async fn place<P: Ports>(app: &App<P>, request: Request<Incoming>) -> Result<Response<Answer>, Refused> {
+    let clock = &app.core().clock;
+    let begun = clock.elapsed();
+    let (head, mut body) = request.into_parts();
+    if !app.keys.admit(&head.headers) {
+        drain(&mut body).await;
+        return Err(Error::Unauthorized.into());
+    }
+    let settings = &app.core().settings;
+    let deadline = begun + settings.request_timeout;
+    let read_by = Instant::now() + settings.body_timeout.min(settings.request_timeout);
+    let body = read_json(&head.headers, &mut body, settings.body_limit as usize, read_by).await?;
+    let order = parse_order(&body).map_err(Error::from)?;
+    let (order_id, customer_id) = (order.order_id.clone(), order.customer_id.clone());
+    match accepted(app, order, deadline).await {
+        Ok(Placement::New(answer)) => {
             let mut response = json(StatusCode::CREATED, answer);
-            if let Ok(location) = HeaderValue::try_from(location) {
+            if let Ok(location) = HeaderValue::try_from(format!("/api/orders/{order_id}")) {
                 response.headers_mut().insert(LOCATION, location);
             }
-            response
+            Ok(response)
         }
-        Placement::Replayed(answer) => {
+        Ok(Placement::Replayed(answer)) => {
             let mut response = json(StatusCode::OK, answer);
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-            response
+            Ok(response)
         }
+        Err(error) => Err(Refused::from(error).of_order(order_id).of_customer(customer_id)),
+    }
+}
+
+/// Hands an order to the core, for as long as the request may take.
+async fn accepted<P: Ports>(app: &App<P>, order: NewOrder, deadline: Duration) -> Result<Placement, Error> {
+    let metrics = &app.core().metrics;
+    let refused = |error| {
+        metrics.orders_refused.increment();
+        error
+    };
+    let _place = app.in_flight().map_err(refused)?;
+    let clock = &app.core().clock;
+    let left = deadline.saturating_sub(clock.elapsed());
+    if left.is_zero() {
+        return Err(refused(Error::Unavailable("the request's time was over before the order was handed on".to_owned())));
+    }
+    within(clock, left, app.mediator.send(PlaceOrder(order))).await.unwrap_or_else(|| {
+        // It was polled, so the store may have it, whatever it was waiting for.
+        metrics.orders_indeterminate.increment();
+        Err(Error::Indeterminate("the request's time was over before the store answered".to_owned()))
     })
 }
 
-pub(super) async fn get<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Answer>, Error> {
+/// Asks the core something that writes nothing, for as long as a request may take.
+async fn asked<P: Ports, T>(app: &App<P>, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let _place = app.in_flight()?;
+    let asked = within(&app.core().clock, app.core().settings.request_timeout, asking).await;
+    asked.unwrap_or_else(|| Err(Error::Unavailable("the request's time was over before the store answered".to_owned())))
+}
+
+pub(super) async fn get<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Answer>, Refused> {
     let id = decoded(id).and_then(|id| OrderId::new(&id).ok());
     let id = id.ok_or(Error::NotFound("no order can have this id".into()))?;
-    let order = app.mediator.send(GetOrder(id)).await?;
+    let order = asked(app, app.mediator.send(GetOrder(id.clone()))).await;
+    let order = order.map_err(|error| Refused::from(error).of_order(id))?;
     let mut text = String::with_capacity(320);
     order.write_json(&mut text);
     Ok(json(StatusCode::OK, text))
 }
 
-pub(super) async fn list<P: Ports>(app: &App<P>, query: Option<&str>) -> Result<Response<Answer>, Error> {
+pub(super) async fn list<P: Ports>(app: &App<P>, query: Option<&str>) -> Result<Response<Answer>, Refused> {
     let after = number(query, "after")?.unwrap_or(0);
     let limit = number(query, "limit")?.map_or(PAGE_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let place = app.lists.take()?;
-    let list = app.mediator.send(ListOrders { after, limit }).await?;
+    let list = asked(app, app.mediator.send(ListOrders { after, limit })).await?;
     Ok(paged(list.to_json(), place))
 }
 
-pub(super) async fn customer<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Answer>, Error> {
+pub(super) async fn customer<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Answer>, Refused> {
     let id = decoded(id).and_then(|id| CustomerId::new(&id).ok());
     let id = id.ok_or(Error::NotFound("no customer can have this id".into()))?;
-    let customer = app.mediator.send(GetCustomer(id)).await?;
+    let customer = asked(app, app.mediator.send(GetCustomer(id.clone()))).await;
+    let customer = customer.map_err(|error| Refused::from(error).of_customer(id))?;
     Ok(json(StatusCode::OK, customer.to_json()))
 }
 
-/// A number of the query string.
+/// A number of the query string; one that does not fit is as large as can be.
 fn number(query: Option<&str>, field: &'static str) -> Result<Option<u64>, Error> {
-    let mut pairs = query.unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
+    let mut pairs = query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let Some((_, text)) = pairs.find(|(name, _)| *name == field) else { return Ok(None) };
-    let parsed = text
-        .parse()
-        .map_err(|_| Error::Invalid { field: Some(field), detail: format!("{field} must be a whole number, not {text:?}") });
-    parsed.map(Some)
+    let text = decoded(text).unwrap_or_default();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::Invalid { field: Some(field), detail: format!("{field} must be a whole number, not {text:?}") });
+    }
+    Ok(Some(text.parse().unwrap_or(u64::MAX)))
 }
 
 /// A path segment without its percent escapes; `None` where they are broken.
@@ -118,7 +163,9 @@ mod tests {
         assert_eq!(number(Some("after=3&limit=7"), "limit"), Ok(Some(7)));
         assert_eq!(number(Some("after=3"), "limit"), Ok(None));
         assert_eq!(number(None, "limit"), Ok(None));
-        for wrong in ["after=x", "after=-1", "after=", "after=99999999999999999999"] {
+        assert_eq!(number(Some("limit=%31%30"), "limit"), Ok(Some(10)));
+        assert_eq!(number(Some("limit=99999999999999999999"), "limit"), Ok(Some(u64::MAX)));
+        for wrong in ["after=x", "after=-1", "after=", "after", "after=1.0", "after=+1", "after=%"] {
             assert!(number(Some(wrong), "after").is_err(), "{wrong}");
         }
     }

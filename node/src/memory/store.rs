@@ -196,7 +196,7 @@ impl Data {
         }
     }
 
-    pub(super) fn node(&mut self, node: &NodeId) -> &mut Projection {
+    fn node(&mut self, node: &NodeId) -> &mut Projection {
         self.nodes.entry(node.clone()).or_default()
     }
 

@@ -14,9 +14,9 @@ pub enum IdError {
 }
 
 /// Longest order, customer and message id, in bytes.
-const LONG: usize = 128;
+pub(super) const LONG: usize = 128;
 /// Longest node id, in bytes.
-const SHORT: usize = 32;
+pub(super) const SHORT: usize = 32;
 
 fn check_long(text: &str) -> Result<(), IdError> {
     check(text, LONG, "A-Z a-z 0-9 . _ : -", |byte| matches!(byte, b'.' | b'_' | b':' | b'-'))?;

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::{Amount, AmountError, CustomerId, IdError, MessageId, NewOrder, NodeId, OrderId};
+use super::{Amount, AmountError, CustomerId, IdError, MessageId, Moment, NewOrder, NodeId, OrderId};
 
 /// An accepted order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,15 +35,23 @@ pub enum PlacedOrderError {
     Compact(&'static str),
 }
 
-#[derive(Deserialize)]
+/// An accepted order: the same object in every answer, in the message and in the record
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wire<'a> {
+#[schema(as = PlacedOrder)]
+pub(crate) struct PlacedWire<'a> {
+    #[schema(value_type = OrderId)]
     order_id: &'a str,
+    #[schema(value_type = CustomerId)]
     customer_id: &'a str,
     #[serde(borrow)]
+    #[schema(value_type = Amount)]
     amount: &'a RawValue,
+    #[schema(value_type = MessageId)]
     message_id: &'a str,
+    #[schema(value_type = NodeId)]
     accepted_by: &'a str,
+    #[schema(value_type = Moment)]
     accepted_at: &'a str,
 }
 
@@ -53,7 +62,7 @@ fn id<T>(field: &'static str, parsed: Result<T, IdError>) -> Result<T, PlacedOrd
 impl PlacedOrder {
     /// Reads the payload of a message.
     pub fn from_json(payload: &[u8]) -> Result<Self, PlacedOrderError> {
-        let wire: Wire<'_> = serde_json::from_slice(payload)?;
+        let wire: PlacedWire<'_> = serde_json::from_slice(payload)?;
         Ok(Self {
             order: NewOrder {
                 order_id: id("orderId", OrderId::new(wire.order_id))?,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{Amount, CustomerId, NewOrder, OrderId};
 
@@ -19,14 +20,19 @@ pub enum RequestError {
     Invalid { field: Option<&'static str>, detail: String },
 }
 
-#[derive(Deserialize)]
+/// An order to be placed
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wire<'a> {
+#[schema(as = NewOrder)]
+pub(crate) struct OrderWire<'a> {
     #[serde(borrow)]
+    #[schema(value_type = OrderId)]
     order_id: Cow<'a, str>,
     #[serde(borrow)]
+    #[schema(value_type = CustomerId)]
     customer_id: Cow<'a, str>,
     #[serde(borrow)]
+    #[schema(value_type = Amount)]
     amount: &'a RawValue,
 }
 
@@ -34,7 +40,7 @@ struct Wire<'a> {
 pub fn parse_order(body: &[u8]) -> Result<NewOrder, RequestError> {
     let text = std::str::from_utf8(body).map_err(|error| RequestError::Malformed(error.to_string()))?;
     let is_object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
-    let wire = match serde_json::from_str::<Wire<'_>>(text) {
+    let wire = match serde_json::from_str::<OrderWire<'_>>(text) {
         Ok(wire) if is_object => wire,
         Ok(_) => return Err(RequestError::Invalid { field: None, detail: "the body must be a JSON object".to_owned() }),
         Err(error) => {

@@ -6,15 +6,17 @@
 
 mod accept;
 mod backlog;
-mod conformance;
+mod contract;
 mod credentials;
+mod crowd;
 mod dead;
 mod delivery;
-mod embedded;
+mod document;
 mod feed;
 mod groups;
 mod identity;
 mod jwt;
+mod limits;
 mod outbox;
 mod permissions;
 #[cfg(feature = "planted-bugs")]
