@@ -52,6 +52,7 @@ pub struct Core<P: Ports> {
     pace: pace::Pace,
     outage: Outage,
     refusal: Refusal,
+    told: events::Told,
 }
 
 /// Why the store refuses to be written to, if it does.
@@ -109,8 +110,26 @@ impl<P: Ports> Core<P> {
         let (metrics, life, feed) = (Arc::default(), Life::default(), Feed::default());
         let pace = pace::Pace::default();
         let (subject, outage, refusal) = (settings.subject().into(), Outage::default(), Refusal::default());
+        let told = events::Told::default();
         (
-            Self { node, settings, store, bus, clock, rng, metrics, life, feed, token, subject, relay, pace, outage, refusal },
+            Self {
+                node,
+                settings,
+                store,
+                bus,
+                clock,
+                rng,
+                metrics,
+                life,
+                feed,
+                token,
+                subject,
+                relay,
+                pace,
+                outage,
+                refusal,
+                told,
+            },
             inbox,
         )
     }

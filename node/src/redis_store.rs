@@ -9,6 +9,7 @@ mod link;
 mod outbox;
 mod reads;
 mod scripts;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use client::RedisOpenError;
 use keys::Keys;
 use link::RedisLink;
 use scripts::{Script, Scripts};
+use told::Told;
 
 /// The store on Redis.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub struct RedisStore {
     node: NodeId,
     limits: Limits,
     acceptor: Acceptor,
+    told: Told,
 }
 
 /// The settings that the scripts take.
@@ -69,7 +72,7 @@ impl RedisStore {
             subject: settings.subject(),
             limits,
         });
-        Ok(Self { link, keys, scripts, node: node.clone(), limits, acceptor })
+        Ok(Self { link, keys, scripts, node: node.clone(), limits, acceptor, told: Told::default() })
     }
 
     /// Runs one script, at most once.

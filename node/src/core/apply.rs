@@ -97,6 +97,7 @@ impl<P: Ports> Core<P> {
     async fn compare_floors(&self) -> Result<(String, Start), SessionEnd> {
         let stream = self.bus.state().await?;
         let progress = self.store.progress().await?;
+        self.tell_unheard(progress.position).await?;
         self.note_position(progress.position);
         let purged = stream.first_sequence.saturating_sub(1);
         let same = progress.stream.as_deref() == Some(stream.identity.as_str());
@@ -165,7 +166,10 @@ impl<P: Ports> Core<P> {
                 _ => self.metrics.skipped.increment(),
             }
         }
+        // Positions have no gap, so what lies before this batch's own was applied by one whose answer was lost.
+        self.tell_unheard(batch.position.saturating_sub(applied.len() as u64)).await?;
         self.tell(applied).await;
+        self.told.set(batch.position);
         self.note_position(batch.position);
         for delivery in deliveries {
             subscription.ack(delivery.receipt).await?;

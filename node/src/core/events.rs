@@ -1,12 +1,15 @@
 //! What happens when an order was applied: it is logged, counted and shown on the feed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Core, Feed, FeedEvent};
 use crate::mediator::{Event, EventHandler, Publish};
 use crate::metrics::Metrics;
 use crate::order::PlacedOrder;
-use crate::ports::{Ports, Projected};
+use crate::ports::{Ports, Projected, Store, StoreError};
+
+/// Applied orders that are read at once to tell of them.
+const UNHEARD: usize = 256;
 
 /// An order was applied on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +52,50 @@ impl EventHandler<OrderApplied> for Show<'_> {
     }
 }
 
+/// The position up to which this process has told of what was applied; `None` before its first look at the counter.
+#[derive(Debug, Default)]
+pub(super) struct Told(Mutex<Option<u64>>);
+
+impl Told {
+    fn get(&self) -> Option<u64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set(&self, position: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
+    }
+}
+
 impl<P: Ports> Core<P> {
+    /// Tells of what this process applied without hearing of it: the answer of the store was lost, and a redelivery will
+    /// only show that the order was applied before. What earlier processes applied is theirs to have told.
+    pub(super) async fn tell_unheard(&self, position: u64) -> Result<(), StoreError> {
+        let mut after = self.told.get().unwrap_or(position);
+        while after < position {
+            let page = self.store.page(after, UNHEARD).await?;
+            if page.end <= after {
+                break;
+            }
+            self.tell(page.entries.into_iter().map(OrderApplied::from).collect()).await;
+            after = page.end;
+            self.told.set(after);
+        }
+        self.told.set(position);
+        Ok(())
+    }
+
     pub(super) async fn tell(&self, events: Vec<OrderApplied>) {
         let handlers = (Show(&self.feed), (Count(&self.metrics), (LogLine, ())));
         for event in &events {
             handlers.publish(event).await;
         }
+    }
+}
+
+impl From<Projected> for OrderApplied {
+    fn from(entry: Projected) -> Self {
+        let Projected { placed, sequence, position, applied_at_us, .. } = entry;
+        Self { placed, sequence, position, applied_at_us }
     }
 }
 

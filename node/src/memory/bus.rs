@@ -41,6 +41,8 @@ pub struct MemoryBus<C> {
     wire: Wire,
     consumer: String,
     ack_wait: Duration,
+    /// What this node would make the stream with.
+    own: LogSettings,
 }
 
 impl<C> Clone for SharedStream<C> {
@@ -62,8 +64,8 @@ impl<C: Clock> SharedStream<C> {
         if state.log.is_none() {
             self.make(&mut state, LogSettings::new(settings));
         }
-        let wire = state.wires.add();
-        MemoryBus { stream: self.clone(), wire, consumer: node.to_string(), ack_wait: settings.ack_wait }
+        let (wire, own) = (state.wires.add(), LogSettings::new(settings));
+        MemoryBus { stream: self.clone(), wire, consumer: node.to_string(), ack_wait: settings.ack_wait, own }
     }
 
     fn make(&self, state: &mut State, settings: LogSettings) {
@@ -178,6 +180,10 @@ impl<C: Clock> MemoryBus<C> {
         &self.wire
     }
 
+    fn takes(&self, subject: &str) -> bool {
+        self.stream.look(|log| log.settings.take(subject)).unwrap_or(true)
+    }
+
     async fn run<T>(&self, operation: Operation, command: impl FnOnce() -> T) -> Result<T, Broken> {
         let arrived = self.wire.request(self.stream.clock(), operation).await?;
         let answer = command();
@@ -224,6 +230,10 @@ impl<C: Clock> Bus for MemoryBus<C> {
 
     async fn publish(&self, subject: &str, id: &MessageId, payload: Bytes) -> Result<PublishAck, PublishError> {
         match self.run(Operation::Publish, || self.stream.publish(subject, Some(id.as_str()), payload)).await {
+            // A subject of this node's own is only not taken yet, by a stream that is set up in another way.
+            Ok(Err(PublishError::Retry(why))) if !self.own.take(subject) && !self.takes(subject) => {
+                Err(PublishError::ForGood(why))
+            }
             Ok(answer) => answer,
             Err(Broken::Unsent(why) | Broken::Lost(why)) => Err(PublishError::Retry(why)),
         }

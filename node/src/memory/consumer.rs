@@ -40,10 +40,10 @@ impl Consumer {
     /// A consumer that begins at a sequence of this stream.
     pub(super) fn new(number: u64, ack_wait: Duration, from: u64, log: &Log) -> Self {
         let next = from.clamp(1, log.last + 1).max(log.first);
-        Self { number, ack_wait, next, pending: BTreeMap::new(), by_time: BTreeSet::new(), floor: next - 1 }
+        Self { number, ack_wait, next, pending: BTreeMap::new(), by_time: BTreeSet::new(), floor: 0 }
     }
 
-    /// All up to here is acknowledged.
+    /// All up to here is acknowledged; 0 before the first acknowledgement, wherever it began.
     pub(super) fn ack_floor(&self) -> u64 {
         self.floor
     }

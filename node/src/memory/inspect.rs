@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::bus::SharedStream;
 use super::store::SharedStore;
-use crate::order::{MessageId, NodeId, OrderId};
+use crate::order::{CustomerId, MessageId, NodeId, OrderId};
 use crate::ports::Clock;
 
 /// An outbox row, pending or dead.
@@ -99,10 +99,16 @@ impl<C: Clock> SharedStore<C> {
         self.with(|state, _| state.data.nodes.get(node).map(|node| node.parked.clone()).unwrap_or_default())
     }
 
-    /// How many inbox marks a node has, and how many ranges wait above its floor.
+    /// Has this node an inbox mark of this message?
     #[must_use]
-    pub fn marks(&self, node: &NodeId) -> (usize, usize) {
-        self.with(|state, _| state.data.nodes.get(node).map_or((0, 0), |node| (node.inbox.len(), node.settled.waiting())))
+    pub fn is_marked(&self, node: &NodeId, id: &MessageId) -> bool {
+        self.with(|state, _| state.data.nodes.get(node).is_some_and(|node| node.inbox.contains_key(id)))
+    }
+
+    /// How many ranges wait above a node's floor.
+    #[must_use]
+    pub fn ahead(&self, node: &NodeId) -> usize {
+        self.with(|state, _| state.data.nodes.get(node).map_or(0, |node| node.settled.waiting()))
     }
 
     /// An estimate of the bytes that it holds, as its limit counts them.
@@ -117,8 +123,13 @@ impl<C: Clock> SharedStore<C> {
     }
 
     /// Damage: an index entry that is due and has no row.
-    pub fn index_without_row(&self, id: MessageId) {
-        self.with(|state, _| state.data.outbox.enter(id, 1));
+    pub fn index_without_row(&self, id: &MessageId) {
+        self.with(|state, _| state.data.outbox.enter(id.clone(), 1));
+    }
+
+    /// Damage: a customer's total on a node is another.
+    pub fn set_total(&self, node: &NodeId, customer: &CustomerId, minor: u64) {
+        self.with(|state, _| state.data.node(node).set_total(customer, minor));
     }
 
     /// Damage: a node's projection, ledger and floor are gone; who holds its name, and inbox marks, stay.

@@ -33,6 +33,11 @@ impl LogSettings {
             duplicate_window: settings.duplicate_window,
         }
     }
+
+    /// Is the subject one of this stream's?
+    pub(super) fn take(&self, subject: &str) -> bool {
+        subject.starts_with(&self.subjects)
+    }
 }
 
 /// A stored message.
@@ -97,7 +102,12 @@ impl Log {
 
     /// Stores a message, unless it is a duplicate, too large, or there is no room.
     pub(super) fn store(&mut self, message: Message, elapsed: Duration) -> Result<PublishAck, PublishError> {
-        if !message.subject.starts_with(&self.settings.subjects) {
+        // Wildcards and empty words are for those who listen.
+        if message.subject.contains(char::is_whitespace) || message.subject.split('.').any(|word| matches!(word, "" | "*" | ">"))
+        {
+            return Err(PublishError::ForGood(format!("{:?} is no subject to publish to", message.subject)));
+        }
+        if !self.settings.take(&message.subject) {
             return Err(PublishError::Retry(format!("no stream has the subject {}", message.subject)));
         }
         self.forget(elapsed);

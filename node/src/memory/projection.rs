@@ -50,7 +50,12 @@ impl Projection {
     }
 
     pub(super) fn ledger(&self, id: &CustomerId) -> Option<Ledger> {
-        self.ledgers.get(id).copied()
+        // A total alone, without orders, is damage and no ledger.
+        self.ledgers.get(id).copied().filter(|ledger| ledger.orders > 0)
+    }
+
+    pub(super) fn set_total(&mut self, id: &CustomerId, minor: u64) {
+        self.ledgers.entry(id.clone()).or_insert(Ledger { orders: 0, total: Total(0) }).total = Total(minor);
     }
 
     pub(super) fn page(&self, after: u64, limit: usize) -> Page {

@@ -196,7 +196,7 @@ impl Data {
         }
     }
 
-    fn node(&mut self, node: &NodeId) -> &mut Projection {
+    pub(super) fn node(&mut self, node: &NodeId) -> &mut Projection {
         self.nodes.entry(node.clone()).or_default()
     }
 

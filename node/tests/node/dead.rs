@@ -185,3 +185,29 @@ async fn an_order_waits_for_a_stream_that_is_set_up_for_other_subjects() {
     jetstream.update_stream(stream("CATGA_CLUSTER", &["catga.cluster.>"], -1)).await.expect("updated");
     assert_eq!(node.wait_applied("patient").await["applied"], 1);
 }
+
+#[tokio::test]
+async fn a_row_that_only_a_human_can_mend_is_told_of_once() {
+    let space = Space::new().await;
+    let (redis, nats) = (Container::redis(&[], &[]).await, Container::nats(&[("nats.conf", "")]).await);
+    redis.redis_cli(&["SET", "catga:outbox:pending:text", "no row"]);
+    redis.redis_cli(&["ZADD", "catga:outbox:pending", "1", "text"]);
+    row(&redis, "not/an/id", "x", "x");
+    let node = node(&space, "n1", &redis, &nats).await;
+    let due = || redis.redis_cli(&["ZMSCORE", "catga:outbox:pending", "text", "not/an/id"]);
+    for _ in 0..3 {
+        let before = due();
+        eventually("both are met again", async || match due() {
+            now if now.lines().zip(before.lines()).all(|(now, before)| now != before) => Ok(()),
+            now => Err(now),
+        })
+        .await;
+    }
+    for (id, what) in [("text", "is no hash"), ("not/an/id", "no valid message id")] {
+        let lines = node.lines();
+        let told = lines.iter().filter(|line| line.contains(what) && line.contains(&format!("\"{id}\""))).count();
+        assert_eq!(told, 1, "{id}: {lines:?}");
+    }
+    node.place("good").await;
+    node.wait_applied("good").await;
+}

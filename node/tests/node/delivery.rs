@@ -4,9 +4,6 @@ use async_nats::HeaderMap;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use node::ports::{ApplyItem, ItemKind, Store as _};
-
-use crate::outbox::store;
 use crate::proxy::{Mode, Proxy};
 use crate::space::{Space, authority, eventually, nats_url};
 
@@ -142,33 +139,6 @@ async fn a_deleted_stream_or_consumer_is_made_again() {
     node.place("three").await;
     assert_eq!(node.wait_applied("three").await["sequence"], 1);
     assert_eq!(node.metric("catga_apply_position").await, 3);
-    space.clean().await;
-}
-
-#[tokio::test]
-async fn the_applied_floor_passes_ranges_that_overlap_when_their_gap_closes() {
-    let space = Space::new().await;
-    let store = store(&space, "n1");
-    assert!(store.link().wait_up().await.is_some());
-    let settle = async |first: u64, last: u64| {
-        let kind = ItemKind::Parked { note: "x".to_owned() };
-        store.apply("s", &[ApplyItem { sequence: last, settles_from: first, kind }]).await.expect("settled");
-        store.progress().await.expect("progress").floor
-    };
-    let cases: [&[(u64, u64, u64)]; 5] = [
-        &[(11, 20, 9), (17, 17, 9), (10, 10, 20)],
-        &[(17, 17, 9), (11, 20, 9), (10, 10, 20)],
-        &[(12, 14, 9), (15, 15, 9), (13, 18, 9), (20, 20, 9), (11, 11, 9), (10, 10, 18), (19, 19, 20)],
-        &[(15, 20, 9), (12, 30, 9), (16, 16, 9), (31, 31, 9), (10, 11, 31)],
-        &[(12, 12, 9), (11, 11, 9), (9, 9, 9), (10, 10, 12), (12, 12, 12), (13, 13, 13)],
-    ];
-    for case in cases {
-        store.follow("s", 9).await.expect("followed");
-        for (first, last, floor) in case {
-            assert_eq!(settle(*first, *last).await, *floor, "after {first} to {last} in {case:?}");
-        }
-        assert_eq!(space.query::<i64>(&["ZCARD", &space.key("projection:n1:ahead")]).await, 0, "{case:?}");
-    }
     space.clean().await;
 }
 

@@ -12,14 +12,14 @@ use crate::proxy::{Mode, Proxy};
 use crate::space::{DEADLINE, Node, Space, authority, redis_url};
 
 /// A client of the feed.
-struct Feed {
+pub(crate) struct Feed {
     stream: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
 }
 
 impl Feed {
-    async fn open(space: &Space, node: &Node, after: Option<u64>) -> Self {
-        let mut request = space.client.get(format!("{}/api/events", node.url));
+    pub(crate) async fn open(node: &Node, after: Option<u64>) -> Self {
+        let mut request = node.client.get(format!("{}/api/events", node.url));
         if let Some(after) = after {
             request = request.header("last-event-id", after.to_string());
         }
@@ -35,7 +35,7 @@ impl Feed {
     }
 
     /// The next block; `None` at the end.
-    async fn block(&mut self) -> Option<String> {
+    pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -48,7 +48,7 @@ impl Feed {
     }
 
     /// Positions and order ids of the next events.
-    async fn events(&mut self, count: usize) -> Vec<(u64, String)> {
+    pub(crate) async fn events(&mut self, count: usize) -> Vec<(u64, String)> {
         let mut events = Vec::new();
         while events.len() < count {
             let block = self.block().await.expect("the feed goes on");
@@ -73,7 +73,7 @@ fn expected(range: std::ops::Range<u64>) -> Vec<(u64, String)> {
 async fn a_feed_resumes_without_gap_or_repeat() {
     let space = Space::new().await;
     let mut node = space.node("n1").ready().await;
-    let mut feed = Feed::open(&space, &node, None).await;
+    let mut feed = Feed::open(&node, None).await;
     let place = async |node: &Node, range: std::ops::Range<u64>| {
         for index in range {
             node.place(&format!("order-{index}")).await;
@@ -85,12 +85,12 @@ async fn a_feed_resumes_without_gap_or_repeat() {
     assert_eq!(feed.events(3).await, expected(0..3));
     drop(feed);
     place(&node, 5..8).await;
-    assert_eq!(Feed::open(&space, &node, Some(3)).await.events(5).await, expected(3..8));
+    assert_eq!(Feed::open(&node, Some(3)).await.events(5).await, expected(3..8));
     node.signal("-TERM");
     assert!(node.exit().await.success());
     // After a restart memory is empty, and the store has it all.
     let node = space.node("n1").ready().await;
-    let mut feed = Feed::open(&space, &node, Some(1)).await;
+    let mut feed = Feed::open(&node, Some(1)).await;
     assert_eq!(feed.events(7).await, expected(1..8));
     place(&node, 8..9).await;
     assert_eq!(feed.events(1).await, expected(8..9));
@@ -103,7 +103,7 @@ async fn a_feed_starts_now_keeps_speaking_and_ends_when_the_node_drains() {
     let node = space.node("n1").ready().await;
     node.place("order-old").await;
     node.wait_applied("order-old").await;
-    let mut feed = Feed::open(&space, &node, None).await;
+    let mut feed = Feed::open(&node, None).await;
     let begun = Instant::now();
     assert!(feed.block().await.expect("a comment").starts_with(':'), "nothing of before");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
@@ -125,7 +125,7 @@ async fn a_feed_starts_now_keeps_speaking_and_ends_when_the_node_drains() {
 async fn a_feed_under_load_shows_every_position_once_and_in_order() {
     let space = Space::new().await;
     let node = space.node("n1").ready().await;
-    let mut feed = Feed::open(&space, &node, None).await;
+    let mut feed = Feed::open(&node, None).await;
     let ids: Vec<String> = (0..600).map(|index| format!("order-{index}")).collect();
     let posts = ids.iter().map(|id| node.place(id));
     let (_, events) = tokio::join!(futures_util::future::join_all(posts), feed.events(600));
@@ -142,7 +142,7 @@ async fn feeds_are_bounded_and_long_lists_are_whole() {
     let node = space.node("n1").ready().await;
     let mut feeds = Vec::new();
     for _ in 0..64 {
-        feeds.push(Feed::open(&space, &node, None).await);
+        feeds.push(Feed::open(&node, None).await);
     }
     let refused = space.client.get(format!("{}/api/events", node.url)).send().await.expect("the node answers");
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -194,7 +194,7 @@ async fn a_slow_reader_is_told_why_it_is_disconnected_and_resumes_without_a_gap(
     assert_eq!(end["lastEventId"], last, "{end}");
     assert!(positions.len() < COUNT, "it was disconnected in the middle");
     node.wait_gauge("catga_feed_clients", 0).await;
-    let rest = Feed::open(&space, &node, Some(last)).await.events(COUNT - positions.len()).await;
+    let rest = Feed::open(&node, Some(last)).await.events(COUNT - positions.len()).await;
     positions.extend(rest.into_iter().map(|(position, _)| position));
     assert_eq!(positions, (1..=COUNT as u64).collect::<Vec<_>>(), "every position once");
     space.clean().await;
@@ -252,7 +252,7 @@ async fn a_feed_keeps_speaking_while_the_store_is_silent_and_goes_on_where_it_wa
     let node = space.node("n1").set("CATGA_REDIS_URL", format!("redis://{}", redis.address));
     let node =
         node.set("CATGA_REDIS_TIMEOUT", "5s").set("CATGA_PROBE_TIMEOUT", "5s").set("CATGA_IDENTITY_LEASE", "30s").ready().await;
-    let mut feed = Feed::open(&space, &node, Some(0)).await;
+    let mut feed = Feed::open(&node, Some(0)).await;
     assert_eq!(feed.events(10).await.len(), 10);
     redis.set(Mode::DropAnswers);
     let begun = Instant::now();

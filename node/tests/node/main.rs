@@ -6,12 +6,14 @@
 
 mod accept;
 mod backlog;
+mod conformance;
 mod contract;
 mod credentials;
 mod crowd;
 mod dead;
 mod delivery;
 mod document;
+mod embedded;
 mod feed;
 mod groups;
 mod identity;

@@ -1,11 +1,9 @@
 //! The outbox: recovery under a fenced lease, and rows that only a retry or nothing can help.
 
-use std::time::Duration;
-
 use clap::Parser as _;
 use node::cli::Cli;
-use node::order::{Amount, CustomerId, MessageId, NewOrder, NodeId, OrderId, PlacedOrder};
-use node::ports::{Acceptance, Accepted, RowFate, RowKey, Store as _};
+use node::order::{MessageId, NodeId};
+use node::ports::{RowFate, RowKey, Store as _};
 use node::redis_store::RedisStore;
 use serde_json::Value;
 
@@ -48,49 +46,6 @@ pub(crate) fn store(space: &Space, node: &str) -> RedisStore {
     let redis = redis_url();
     let arguments = ["node", "--redis-url", &redis, "--key-prefix", &space.name, "--lease", "100ms"];
     RedisStore::open(&Cli::parse_from(arguments).settings, &NodeId::new(node).expect("a node id")).expect("a store")
-}
-
-#[tokio::test]
-async fn a_stale_token_changes_no_row() {
-    let space = Space::new().await;
-    let (paused, heir) = (store(&space, "n1"), store(&space, "n2"));
-    assert!(paused.link().wait_up().await.is_some() && heir.link().wait_up().await.is_some());
-    let placed = PlacedOrder {
-        order: NewOrder {
-            order_id: OrderId::new("fenced").expect("an id"),
-            customer_id: CustomerId::new("c").expect("an id"),
-            amount: Amount::from_minor(1).expect("an amount"),
-        },
-        message_id: MessageId::from_random(1, 2),
-        accepted_by: NodeId::new("n1").expect("an id"),
-        accepted_at: jiff::Timestamp::UNIX_EPOCH,
-    };
-    let payload = placed.to_json();
-    let acceptance = Acceptance { placed: &placed, payload: &payload, token: "old" };
-    assert_eq!(paused.accept(acceptance).await.expect("accepted"), Accepted::New);
-    assert!(heir.claim("new", 10).await.expect("claimed").rows.is_empty(), "the lease is still on");
-    let claimed = eventually("the lease ends", async || {
-        let claims = heir.claim("new", 10).await.expect("claimed");
-        claims.rows.into_iter().next().ok_or_else(|| "nothing due".to_owned())
-    })
-    .await;
-    assert_eq!((claimed.previous_owner.as_str(), &claimed.payload), ("n1", &payload));
-    let row = |token: &str| RowKey {
-        message_id: placed.message_id.clone(),
-        order_id: Some(placed.order.order_id.clone()),
-        token: token.to_owned(),
-    };
-    assert_eq!(paused.remove(&[row("old")]).await.expect("an answer"), [RowFate::Fenced]);
-    let failure = |token| node::ports::Failure { row: row(token), error: "x".to_owned(), retry_in: Duration::from_secs(1) };
-    assert_eq!(paused.postpone(&[failure("old")]).await.expect("an answer"), [RowFate::Fenced]);
-    let grave = node::ports::Grave { row: row("old"), reason: "x".to_owned() };
-    assert_eq!(paused.bury(&[grave]).await.expect("an answer"), [RowFate::Fenced]);
-    let attempts: u64 = space.query(&["HGET", &space.key(&format!("outbox:pending:{}", placed.message_id)), "attempts"]).await;
-    assert_eq!((attempts, space.pending().await.len()), (0, 1));
-    assert_eq!(heir.postpone(&[failure("new")]).await.expect("an answer"), [RowFate::Changed]);
-    assert_eq!(heir.remove(&[row("new"), row("new")]).await.expect("an answer"), [RowFate::Changed, RowFate::Changed]);
-    assert_eq!(heir.remove(&[row("new")]).await.expect("an answer"), [RowFate::Missing]);
-    space.clean().await;
 }
 
 #[tokio::test]

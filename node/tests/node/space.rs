@@ -110,6 +110,15 @@ impl Space {
     }
 }
 
+/// A node that needs nothing: store and stream are in its own process.
+pub(crate) fn embedded(id: &str) -> NodeBuilder {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
+    command.env_clear().env("CATGA_LISTEN", "127.0.0.1:0").env("CATGA_NODE_ID", id).env("CATGA_EMBEDDED", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let client = Client::builder().no_proxy().timeout(DEADLINE).build().expect("a client");
+    NodeBuilder { command, client }
+}
+
 pub(crate) struct NodeBuilder {
     command: Command,
     client: Client,
@@ -164,7 +173,7 @@ async fn read_lines(stdout: tokio::process::ChildStdout, lines: Arc<Mutex<Vec<St
 pub(crate) struct Node {
     pub(crate) child: Child,
     pub(crate) url: String,
-    client: Client,
+    pub(crate) client: Client,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
