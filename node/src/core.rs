@@ -50,7 +50,12 @@ pub struct Core<P: Ports> {
     subject: Arc<str>,
     relay: RelayQueue,
     pace: pace::Pace,
+    /// Publishing fails.
     outage: Outage,
+    /// Applying fails.
+    interrupted: Outage,
+    /// Duplicates are unproven.
+    doubt: Outage,
     refusal: Refusal,
     told: events::Told,
 }
@@ -73,7 +78,7 @@ impl Refusal {
     }
 }
 
-/// Says something once, until it is over.
+/// Says something once, until it is over, and then that, once.
 #[derive(Debug, Default)]
 struct Outage(AtomicBool);
 
@@ -84,8 +89,15 @@ impl Outage {
         }
     }
 
-    fn over(&self) {
-        self.0.store(false, Ordering::Relaxed);
+    fn over(&self, say: impl FnOnce()) {
+        // Looked at first: this is asked with every batch, and hardly ever anything is over.
+        if self.is_on() && self.0.swap(false, Ordering::Relaxed) {
+            say();
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -108,30 +120,28 @@ impl<P: Ports> Core<P> {
         let (relay, inbox) = relay::queue();
         let token = fresh_token(&rng);
         let (metrics, life, feed) = (Arc::default(), Life::default(), Feed::default());
-        let pace = pace::Pace::default();
-        let (subject, outage, refusal) = (settings.subject().into(), Outage::default(), Refusal::default());
-        let told = events::Told::default();
-        (
-            Self {
-                node,
-                settings,
-                store,
-                bus,
-                clock,
-                rng,
-                metrics,
-                life,
-                feed,
-                token,
-                subject,
-                relay,
-                pace,
-                outage,
-                refusal,
-                told,
-            },
-            inbox,
-        )
+        let subject = settings.subject().into();
+        let core = Self {
+            node,
+            settings,
+            store,
+            bus,
+            clock,
+            rng,
+            metrics,
+            life,
+            feed,
+            token,
+            subject,
+            relay,
+            pace: pace::Pace::default(),
+            outage: Outage::default(),
+            interrupted: Outage::default(),
+            doubt: Outage::default(),
+            refusal: Refusal::default(),
+            told: events::Told::default(),
+        };
+        (core, inbox)
     }
 
     /// The token of this process.

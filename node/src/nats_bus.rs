@@ -4,6 +4,7 @@ mod client;
 mod complaint;
 mod connection;
 mod consume;
+mod fitness;
 mod link;
 mod publish;
 mod stream;
@@ -58,7 +59,7 @@ impl Bus for NatsBus {
     }
 
     fn duplicate_window(&self) -> Option<Duration> {
-        self.link.session().ok().map(|session| session.duplicate_window)
+        self.link.session().ok().map(|session| session.found.duplicate_window)
     }
 
     async fn state(&self) -> Result<StreamState, BusError> {

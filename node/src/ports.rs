@@ -60,3 +60,9 @@ pub fn jitter(rng: &impl Rng, duration: Duration) -> Duration {
 pub fn backoff(rng: &impl Rng, first: Duration, cap: Duration, attempt: u32) -> Duration {
     jitter(rng, first.saturating_mul(1_u32 << attempt.min(20)).min(cap))
 }
+
+/// For logs and for other programs, which know no [`Duration`].
+#[must_use]
+pub fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -28,6 +28,10 @@ enum SessionEnd {
     Epoch,
     #[error("all up to {acknowledged} is acknowledged, and the store has it only up to {floor}")]
     Behind { acknowledged: u64, floor: u64 },
+    #[error("{floor} is applied, and all up to {purged} left the stream")]
+    Purged { floor: u64, purged: u64 },
+    #[error("the consumer was changed: {0}")]
+    Altered(String),
 }
 
 impl<P: Ports> Core<P> {
@@ -42,7 +46,6 @@ impl<P: Ports> Core<P> {
                 () = self.life.reached(Phase::Draining) => None,
             };
             let Some((store_epoch, bus_epoch)) = epochs else { return };
-            let started = self.clock.elapsed();
             let end = tokio::select! {
                 end = self.session() => end,
                 () = store.wait_end_of(store_epoch) => SessionEnd::Epoch,
@@ -51,16 +54,19 @@ impl<P: Ports> Core<P> {
             if self.life.phase() == Phase::Draining {
                 return;
             }
-            if self.clock.elapsed() > started + RETRY.1 {
+            // Something was applied, or found to be in order, since the last interruption.
+            if !self.interrupted.is_on() {
                 failures = 0;
             }
-            if failures == 0 && !matches!(end, SessionEnd::Epoch) {
-                tracing::warn!(error = %end, "applying was interrupted; beginning again");
+            if !matches!(end, SessionEnd::Epoch) {
+                self.interrupted.note(|| tracing::warn!(error = %end, "applying was interrupted; beginning again"));
             }
-            if !self.pause(backoff(&self.rng, RETRY.0, RETRY.1, failures)).await {
+            let pause = backoff(&self.rng, RETRY.0, RETRY.1, failures);
+            tracing::debug!(failures, pause_ms = crate::ports::whole_millis(pause), error = %end, "applying again after a pause");
+            if !self.pause(pause).await {
                 return;
             }
-            failures += 1;
+            failures = failures.saturating_add(1);
         }
     }
 
@@ -78,11 +84,12 @@ impl<P: Ports> Core<P> {
         let mut subscription = self.bus.subscribe(start).await?;
         let limit = usize::from(self.settings.apply_batch);
         let mut compare = pin!(self.clock.sleep(self.settings.ack_wait));
+        let mut purged = None;
         loop {
             let deliveries = tokio::select! {
                 deliveries = subscription.next(limit) => deliveries?,
                 () = &mut compare => {
-                    self.find_lost_writes(&stream).await?;
+                    purged = self.find_lost_writes(&stream, purged).await?;
                     compare.set(self.clock.sleep(self.settings.ack_wait));
                     continue;
                 }
@@ -104,8 +111,31 @@ impl<P: Ports> Core<P> {
         // What lies before the first message cannot be applied any more, and what lies behind the last does not exist.
         let floor = if same { progress.floor.max(purged).min(stream.last_sequence.max(purged)) } else { purged };
         if !same || floor != progress.floor {
-            if let (Some(before), false) = (&progress.stream, same) {
-                tracing::warn!(%before, now = %stream.identity, "the stream was made anew; the projection follows it from its beginning");
+            match &progress.stream {
+                Some(before) if !same => {
+                    tracing::warn!(%before, now = %stream.identity, "the stream was made anew; the projection follows it from its beginning");
+                }
+                // What was applied out of order may be among them, so it is no proof of loss, but reason to look.
+                Some(_) if purged > progress.floor => {
+                    tracing::error!(
+                        after = progress.floor,
+                        through = purged,
+                        "messages left the stream before this node had applied all of them"
+                    );
+                }
+                Some(_) if progress.floor > floor => {
+                    tracing::error!(
+                        applied = progress.floor,
+                        last = stream.last_sequence,
+                        "the stream lost messages that this node has applied"
+                    );
+                }
+                None if stream.ack_floor.is_some_and(|acknowledged| acknowledged > purged) => {
+                    tracing::error!(
+                        "the store has forgotten what this node applied; orders whose only trace was an outbox row are lost, the rest is rebuilt from the stream"
+                    );
+                }
+                _ => {}
             }
             self.store.follow(&stream.identity, floor).await?;
         }
@@ -115,26 +145,46 @@ impl<P: Ports> Core<P> {
                 tracing::warn!(acknowledged, floor, "the projection is behind what was acknowledged; the consumer is made anew");
                 Start::Rewind { from: floor + 1 }
             }
+            Some(_) if stream.altered.is_some() => {
+                let altered = stream.altered.as_deref().unwrap_or_default();
+                tracing::warn!(altered, floor, "the consumer is not set up as this node needs it; it is made anew");
+                Start::Rewind { from: floor + 1 }
+            }
             _ => Start::Resume { or_from: floor + 1 },
         };
         self.pace.begin(floor);
         Ok((stream.identity, start))
     }
 
-    /// Fails where the store lost what this node acknowledged; beginning anew then mends it. The stream is asked first:
-    /// what is acknowledged by then was applied before, so that a floor read afterwards must have it.
-    async fn find_lost_writes(&self, identity: &str) -> Result<(), SessionEnd> {
+    /// Fails where the store lost what this node acknowledged, or the consumer is another; beginning anew then mends it.
+    /// The stream is asked first: what is acknowledged by then was applied before, so that a floor read afterwards must
+    /// have it. Returns how much of the stream was purged ahead of the projection; `before` is what it was last time.
+    async fn find_lost_writes(&self, identity: &str, before: Option<u64>) -> Result<Option<u64>, SessionEnd> {
         // Whoever does not answer now is asked again; that a dependency is away is noticed elsewhere.
-        let Ok(stream) = self.bus.state().await else { return Ok(()) };
-        let Ok(progress) = self.store.progress().await else { return Ok(()) };
-        let purged = stream.first_sequence.saturating_sub(1);
-        let floor = if progress.stream.as_deref() == Some(identity) { progress.floor.max(purged) } else { purged };
-        match stream.ack_floor {
-            Some(acknowledged) if stream.identity == identity && acknowledged > floor => {
-                Err(SessionEnd::Behind { acknowledged, floor })
-            }
-            _ => Ok(()),
+        let Ok(stream) = self.bus.state().await else { return Ok(before) };
+        let Ok(progress) = self.store.progress().await else { return Ok(before) };
+        if stream.identity != identity {
+            return Ok(None);
         }
+        let purged = stream.first_sequence.saturating_sub(1);
+        let same = progress.stream.as_deref() == Some(identity);
+        let floor = if same { progress.floor.max(purged) } else { purged };
+        if let Some(acknowledged) = stream.ack_floor.filter(|acknowledged| *acknowledged > floor) {
+            return Err(SessionEnd::Behind { acknowledged, floor });
+        }
+        if let Some(altered) = stream.altered {
+            return Err(SessionEnd::Altered(altered));
+        }
+        let ahead = (same && purged > progress.floor).then_some(purged);
+        // What was delivered before the purge may still be on its way through this node, so it is given a round.
+        if ahead.is_some() && ahead == before {
+            return Err(SessionEnd::Purged { floor: progress.floor, purged });
+        }
+        // With something left to apply, only applying it shows that it can be.
+        if same && progress.floor >= stream.last_sequence {
+            self.interrupted.over(|| tracing::info!("applying goes on"));
+        }
+        Ok(ahead)
     }
 
     async fn apply_batch<S: Subscription>(
@@ -174,6 +224,7 @@ impl<P: Ports> Core<P> {
         for delivery in deliveries {
             subscription.ack(delivery.receipt).await?;
         }
+        self.interrupted.over(|| tracing::info!("applying goes on"));
         Ok(())
     }
 

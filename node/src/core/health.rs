@@ -54,7 +54,7 @@ impl<P: Ports> Core<P> {
             Phase::Serving if depth >= self.settings.outbox_limit => {
                 (Status::Down, Some(format!("the backlog of {depth} orders is at its limit")))
             }
-            Phase::Serving if !nats.up => (Status::Degraded, why("nats", nats)),
+            Phase::Serving if !nats.up || nats.unfit => (Status::Degraded, why("nats", nats)),
             Phase::Serving => (Status::Up, None),
         }
     }

@@ -27,12 +27,12 @@ impl<P: Ports> Core<P> {
             let ready = self.life.phase() == Phase::Serving && self.bus.link().is_up() && self.store.link().is_up();
             let more = if ready { self.recover_batch(settle).await } else { Ok(false) };
             match &more {
-                Ok(_) => failing = false,
+                Ok(_) if ready && std::mem::take(&mut failing) => tracing::info!("due rows can be claimed again"),
                 Err(error) if !failing => {
                     failing = true;
                     tracing::warn!(%error, "due rows cannot be claimed; trying on");
                 }
-                Err(_) => {}
+                _ => {}
             }
             // A full batch says that there is more, and waiting would only let the backlog grow.
             if !matches!(more, Ok(true)) && !self.pause(jitter(&self.rng, self.settings.recover_interval)).await {

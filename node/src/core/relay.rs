@@ -105,6 +105,10 @@ impl<P: Ports> Core<P> {
         let error = match self.bus.publish(&subject, &row.message_id, payload).await {
             Ok(ack) if !ack.duplicate => {
                 self.pace.published(ack.sequence);
+                // Only a row that had to wait shows that the waiting is over.
+                if attempts > 0 {
+                    self.doubt.over(|| tracing::info!("what was called a duplicate is in the stream"));
+                }
                 return Some(Settlement::Remove(row));
             }
             Ok(ack) => {
@@ -120,6 +124,7 @@ impl<P: Ports> Core<P> {
                     tracing::warn!(messageId = %row.message_id, %error, "publishing fails; trying on");
                 });
                 let retry_in = self.retry_in(attempts);
+                tracing::debug!(messageId = %row.message_id, attempts, pause_ms = crate::ports::whole_millis(retry_in), %error, "publishing again after a pause");
                 Settlement::Postpone(Failure { row, error, retry_in })
             }
             PublishError::ForGood(reason) => Settlement::Bury(Grave { row, reason }),
@@ -137,7 +142,10 @@ impl<P: Ports> Core<P> {
             Ok(found) => {
                 let found = found.as_deref().unwrap_or("nothing");
                 let error = format!("called a duplicate of {sequence}, where the stream has {found}");
-                tracing::warn!(messageId = %row.message_id, %error, "publishing again when the stream's window has passed");
+                // A purge can bring this upon every row in flight.
+                self.doubt.note(|| {
+                    tracing::warn!(messageId = %row.message_id, %error, "a duplicate is not proven; publishing again when the stream's window has passed");
+                });
                 // The stream may have been made with another window than this node's setting.
                 (error, self.bus.duplicate_window().unwrap_or(self.settings.duplicate_window) + FIRST_RETRY)
             }

@@ -45,7 +45,7 @@ impl<P: Ports> Core<P> {
                 }
             }
             if !removals.is_empty() {
-                self.outage.over();
+                self.outage.over(|| tracing::info!("publishing succeeds again"));
                 note(&self.metrics, &self.store.remove(&removals).await);
             }
             if !failures.is_empty() {

@@ -259,6 +259,7 @@ impl<C: Clock> Bus for MemoryBus<C> {
             first_sequence: log.first,
             last_sequence: log.last,
             ack_floor: log.consumers.get(&self.consumer).map(Consumer::ack_floor),
+            altered: None,
         };
         self.run(Operation::Look, || self.stream.look(look)).await?
     }

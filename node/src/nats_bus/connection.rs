@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::client::{ClientOptions, NatsOpenError};
 use super::complaint::Complaint;
-use super::stream::{StreamSettings, ensure_stream, identity};
+use super::stream::{Found, NoStream, StreamSettings, ensure_stream, look};
 use crate::order::NodeId;
 use crate::settings::Settings;
 
@@ -35,10 +35,8 @@ pub(super) struct Session {
     pub(super) stream: String,
     /// The subjects of this node's own orders.
     pub(super) subjects: String,
-    /// Which incarnation of the stream this session speaks to.
-    pub(super) identity: String,
-    /// How long the stream really recognises a message id.
-    pub(super) duplicate_window: Duration,
+    /// Which incarnation of the stream this session speaks to, and how it is set up.
+    pub(super) found: Found,
     /// The connection ended.
     pub(super) ended: Arc<Notify>,
     /// What the server complained about.
@@ -59,7 +57,7 @@ impl Connector {
     }
 
     /// Connects, and makes the stream where it does not exist.
-    pub(super) async fn connect(&self) -> Result<Session, String> {
+    pub(super) async fn connect(&self) -> Result<Session, NoStream> {
         let ended = Arc::new(Notify::new());
         let complaint = Complaint::default();
         let (on_event, on_error) = (Arc::clone(&ended), complaint.clone());
@@ -87,8 +85,8 @@ impl Connector {
         let connecting = options.connect(servers);
         let client = match timeout(self.probe_timeout, connecting).await {
             Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(self.client.explain(&error)),
-            Err(_) => return Err(format!("connecting took longer than {:?}", self.probe_timeout)),
+            Ok(Err(error)) => return Err(self.client.explain(&error).into()),
+            Err(_) => return Err(format!("connecting took longer than {:?}", self.probe_timeout).into()),
         };
         let context = ContextBuilder::new()
             // This is what an awaited acknowledgement waits for; probes have a limit of their own.
@@ -100,19 +98,23 @@ impl Connector {
             .build(client.clone());
         let making = ensure_stream(&context, &self.stream);
         let silence = || format!("stream {} got no answer in {:?}", self.stream.name, 2 * self.probe_timeout);
-        let made = timeout(2 * self.probe_timeout, making).await.unwrap_or_else(|_| Err(silence()));
-        let (identity, duplicate_window) = made.map_err(|error| complaint.added_to(error))?;
+        let made = timeout(2 * self.probe_timeout, making).await.unwrap_or_else(|_| Err(silence().into()));
+        let found = made.map_err(|error| match error {
+            NoStream::NoAnswer(error) => complaint.added_to(error).into(),
+            unusable @ NoStream::Unusable(_) => unusable,
+        })?;
         let (stream, subjects) = (self.stream.name.clone(), self.stream.subjects.clone());
-        Ok(Session { client, context, stream, subjects, identity, duplicate_window, ended, complaint })
+        Ok(Session { client, context, stream, subjects, found, ended, complaint })
     }
 
-    /// Does the stream answer, and is it still the same one?
-    pub(super) async fn probe(&self, session: &Session) -> Result<(), String> {
-        match timeout(self.probe_timeout, identity(&session.context, &session.stream)).await {
-            Ok(Ok(Some(identity))) if identity == session.identity => Ok(()),
+    /// Does the stream answer, and is it still the same one? Returns why it is not fit although it is, if it is not.
+    pub(super) async fn probe(&self, session: &Session) -> Result<Option<String>, String> {
+        match timeout(self.probe_timeout, look(&session.context, &self.stream)).await {
+            Ok(Ok(Some(found))) if found.identity == session.found.identity => Ok(found.unfit),
             Ok(Ok(Some(_))) => Err("the stream was made anew".to_owned()),
             Ok(Ok(None)) => Err("the stream is gone".to_owned()),
-            Ok(Err(error)) => Err(session.complaint.added_to(format!("a probe failed: {error}"))),
+            Ok(Err(NoStream::Unusable(why))) => Err(why),
+            Ok(Err(NoStream::NoAnswer(error))) => Err(session.complaint.added_to(format!("a probe failed: {error}"))),
             Err(_) => Err(session.complaint.added_to(format!("a probe got no answer in {:?}", self.probe_timeout))),
         }
     }

@@ -60,6 +60,7 @@ pub(super) async fn subscribe(
         let made = stream.create_consumer(settings.config(from)).await;
         let consumer = made.map_err(|error| failed("making", &error))?;
         tracing::info!(consumer = %settings.name, from, "made the consumer");
+        settings.note_made(&consumer.cached_info().config);
         consumer
     };
     let delivered = consumer.cached_info().delivered;

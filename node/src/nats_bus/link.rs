@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 
 use super::client::NatsOpenError;
 use super::connection::{Connector, Session};
+use super::stream::NoStream;
 use crate::order::NodeId;
 use crate::ports::{BusError, Link, LinkSender, backoff, jitter, link};
 use crate::settings::Settings;
@@ -51,7 +52,7 @@ impl Drop for NatsLink {
 /// Keeps a live session in place, for ever.
 async fn watch(connector: Connector, current: Arc<RwLock<Option<Arc<Session>>>>, sender: LinkSender) {
     let set = |session| *current.write().unwrap_or_else(PoisonError::into_inner) = session;
-    let (mut attempt, mut said) = (0, false);
+    let (mut attempt, mut said) = (0_u32, Said::default());
     loop {
         match connector.connect().await {
             Ok(session) => {
@@ -59,35 +60,72 @@ async fn watch(connector: Connector, current: Arc<RwLock<Option<Arc<Session>>>>,
                 let session = Arc::new(session);
                 set(Some(Arc::clone(&session)));
                 if sender.up() {
-                    tracing::info!(stream = %session.identity, "nats is up");
+                    tracing::info!(stream = %session.found.identity, "nats is up");
                 }
-                let ended = serve(&connector, &session).await;
+                note_fitness(&sender, session.found.unfit.clone());
+                let ended = serve(&connector, &session, &sender).await;
                 set(None);
-                said = sender.down(ended.clone());
+                let was_up = sender.down(ended.clone());
                 tracing::warn!(reason = %ended, "nats is down");
+                said = Said { outage: was_up, unusable: Some(ended) };
             }
             Err(error) => {
-                // An outage is told of once, not with every attempt to end it.
-                if !std::mem::replace(&mut said, true) {
-                    tracing::warn!(%error, "nats does not answer; trying on");
-                }
-                let _ = sender.down(error);
-                tokio::time::sleep(backoff(&OsRng, RETRY.0, RETRY.1, attempt)).await;
-                attempt += 1;
+                said.tell(&error);
+                let _ = sender.down(error.to_string());
+                let pause = backoff(&OsRng, RETRY.0, RETRY.1, attempt);
+                tracing::debug!(attempt, pause_ms = crate::ports::whole_millis(pause), %error, "nats is tried again after a pause");
+                tokio::time::sleep(pause).await;
+                attempt = attempt.saturating_add(1);
             }
         }
     }
 }
 
+/// What was said of the present outage: it is told of once, not with every attempt to end it.
+#[derive(Debug, Default)]
+struct Said {
+    outage: bool,
+    unusable: Option<String>,
+}
+
+impl Said {
+    fn tell(&mut self, error: &NoStream) {
+        match error {
+            // Waiting does not help here, somebody has to act: that is told whatever was said before.
+            NoStream::Unusable(why) if self.unusable.as_deref() != Some(why) => {
+                tracing::error!(reason = %why, "the stream is refused; orders wait in the outbox");
+                *self = Self { outage: true, unusable: Some(why.clone()) };
+            }
+            NoStream::NoAnswer(_) if !self.outage => {
+                tracing::warn!(%error, "nats does not answer; trying on");
+                self.outage = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn note_fitness(sender: &LinkSender, unfit: Option<String>) {
+    let reason = unfit.clone();
+    if sender.fitness(unfit) {
+        if let Some(reason) = reason {
+            tracing::error!(%reason, "the stream is not set up as orders need it");
+        } else {
+            tracing::info!("the stream is set up as orders need it again");
+        }
+    }
+}
+
 /// Watches a session until it ends; returns why.
-async fn serve(connector: &Connector, session: &Session) -> String {
+async fn serve(connector: &Connector, session: &Session, sender: &LinkSender) -> String {
     loop {
         tokio::select! {
             () = session.ended.notified() => return "the connection ended".to_owned(),
             () = tokio::time::sleep(jitter(&OsRng, connector.probe_interval)) => {}
         }
-        if let Err(error) = connector.probe(session).await {
-            return error;
+        match connector.probe(session).await {
+            Ok(unfit) => note_fitness(sender, unfit),
+            Err(error) => return error,
         }
     }
 }

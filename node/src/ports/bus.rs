@@ -45,6 +45,8 @@ pub struct StreamState {
     pub last_sequence: u64,
     /// All up to here is acknowledged by this node; `None` where its consumer does not exist.
     pub ack_floor: Option<u64>,
+    /// In what its consumer is not set up as this node needs it, if it is not.
+    pub altered: Option<String>,
 }
 
 /// Where a subscription begins.

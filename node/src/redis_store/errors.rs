@@ -4,8 +4,8 @@ use redis::RedisError;
 
 use crate::ports::StoreError;
 
-/// Errors by which Redis refuses a script before its first write.
-const REFUSALS: [&str; 5] = ["OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH"];
+/// Errors by which Redis refuses a script before its first write: once it has written, Redis lets it go on.
+const REFUSALS: [&str; 7] = ["OOM", "LOADING", "READONLY", "MISCONF", "NOAUTH", "NOREPLICAS", "MASTERDOWN"];
 
 /// Classifies the error of a command that was handed to a connection.
 pub(super) fn classify(error: &RedisError) -> StoreError {
@@ -46,6 +46,8 @@ mod tests {
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
             "NOAUTH Authentication required.",
             "NOPERM User catga has no permissions to run the 'evalsha' command",
+            "NOREPLICAS Not enough good replicas to write.",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
         ];
         for line in refused {
             assert!(classify(&server(line)).proves_nothing_written(), "{line}");
@@ -55,7 +57,6 @@ mod tests {
             "WRONGTYPE Operation against a key",
             "BUSY Redis is busy running a script",
             "NOPERM ACL failure in script: User catga has no permissions to run the 'zadd' command script: abc, on @user_script:7.",
-            "NOREPLICAS Not enough",
         ];
         for line in unproven {
             assert!(!classify(&server(line)).proves_nothing_written(), "{line}");

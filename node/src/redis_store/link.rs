@@ -96,7 +96,7 @@ impl Drop for RedisLink {
 
 /// Keeps a live connection in place, for ever.
 async fn watch(shared: Arc<Shared>) {
-    let (mut attempt, mut said) = (0, false);
+    let (mut attempt, mut said) = (0_u32, false);
     loop {
         match shared.connect().await {
             Ok((connection, unfit)) => {
@@ -111,9 +111,11 @@ async fn watch(shared: Arc<Shared>) {
                 if !std::mem::replace(&mut said, true) {
                     tracing::warn!(%error, "redis does not answer; trying on");
                 }
+                let pause = backoff(&OsRng, RETRY.0, RETRY.1, attempt);
+                tracing::debug!(attempt, pause_ms = crate::ports::whole_millis(pause), %error, "redis is tried again after a pause");
                 let _ = shared.sender.down(error);
-                tokio::time::sleep(backoff(&OsRng, RETRY.0, RETRY.1, attempt)).await;
-                attempt += 1;
+                tokio::time::sleep(pause).await;
+                attempt = attempt.saturating_add(1);
             }
         }
     }
@@ -138,7 +140,7 @@ impl Shared {
         };
         let unfit = self.ask(policy(&mut connection)).await?;
         // INFO is answered by a server that refuses all else, e.g. while it loads its data.
-        self.ask(redis::cmd("PING").query_async::<()>(&mut connection)).await?;
+        self.ask(ping(&mut connection)).await?;
         Ok((connection, unfit))
     }
 
@@ -161,7 +163,7 @@ impl Shared {
             let asked = if probe.is_multiple_of(POLICY_EVERY) {
                 self.ask(policy(&mut connection)).await.map(|unfit| self.note_fitness(unfit))
             } else {
-                self.ask(redis::cmd("PING").query_async::<()>(&mut connection)).await
+                self.ask(ping(&mut connection)).await
             };
             if let Err(error) = asked {
                 return error;
@@ -187,6 +189,14 @@ impl Shared {
                 tracing::info!("redis is fit again");
             }
         }
+    }
+}
+
+/// Does the server answer? It refuses PING as well when it cannot write to its disk, and still answers reads then.
+async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    match redis::cmd("PING").query_async(connection).await {
+        Err(error) if error.code() == Some("MISCONF") => Ok(()),
+        answer => answer,
     }
 }
 

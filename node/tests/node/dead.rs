@@ -49,9 +49,15 @@ fn stream(name: &str, subjects: &[&str], largest: i32) -> Config {
 }
 
 async fn node(space: &Space, id: &str, redis: &Container, nats: &Container) -> Node {
+    let node = start(space, id, redis, nats).await;
+    node.wait_status("up").await;
+    node
+}
+
+async fn start(space: &Space, id: &str, redis: &Container, nats: &Container) -> Node {
     let node = space.node(id).set("CATGA_KEY_PREFIX", "catga").set("CATGA_STREAM", "CATGA_CLUSTER");
     let node = node.set("CATGA_SUBJECT_PREFIX", "catga.cluster").set("CATGA_REDIS_URL", format!("redis://{}", redis.address()));
-    node.set("CATGA_NATS_URL", format!("nats://{}", nats.address())).ready().await
+    node.set("CATGA_NATS_URL", format!("nats://{}", nats.address())).start().await
 }
 
 fn told(nodes: &[&Node]) -> Vec<Value> {
@@ -166,7 +172,12 @@ async fn an_order_waits_for_a_stream_that_is_set_up_for_other_subjects() {
     let space = Space::new().await;
     let (redis, nats) = (Container::redis(&[], &[]).await, Container::nats(&[("nats.conf", "")]).await);
     let jetstream = make_stream(&nats, "CATGA_CLUSTER", &["catga.other.>"], -1).await;
-    let node = node(&space, "n1", &redis, &nats).await;
+    let node = start(&space, "n1", &redis, &nats).await;
+    let health = node.wait_status("degraded").await;
+    assert!(
+        health["detail"].as_str().is_some_and(|detail| detail.contains("does not take catga.cluster.order.placed")),
+        "{health}"
+    );
     let message = node.place("patient").await["messageId"].as_str().expect("an id").to_owned();
     let tried = async |what: &'static str| {
         let key = format!("catga:outbox:pending:{message}");

@@ -139,6 +139,10 @@ async fn a_deleted_stream_or_consumer_is_made_again() {
     node.place("three").await;
     assert_eq!(node.wait_applied("three").await["sequence"], 1);
     assert_eq!(node.metric("catga_apply_position").await, 3);
+    let made_anew = "the stream was made anew; the projection follows it from its beginning";
+    let times = [("nats is down", 1), ("nats does not answer; trying on", 0), ("nats is up", 2), ("made the stream", 2)];
+    node.wait_told_times(&times).await;
+    node.wait_told_times(&[("made the consumer", 3), (made_anew, 1)]).await;
     space.clean().await;
 }
 

@@ -1,11 +1,12 @@
 //! The node as a process, on a real Redis and a real NATS.
 //!
 //! Each test has keys, a stream and node names of its own, so that they run side by side on one pair of
-//! services, named by `CATGA_TEST_REDIS_URL` and `CATGA_TEST_NATS_URL`. A test that changes settings of the services,
-//! such as memory limits, would disturb the others: it is ignored unless asked for by name.
+//! services, named by `CATGA_TEST_REDIS_URL` and `CATGA_TEST_NATS_URL`. A test that stops a service, or changes its
+//! settings, starts one of its own in a container.
 
 mod accept;
 mod backlog;
+mod books;
 mod conformance;
 mod contract;
 mod credentials;

@@ -1,6 +1,7 @@
 //! A TCP proxy in front of a service, to cut a node from it in the ways that networks cut.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,6 +19,8 @@ pub(crate) enum Mode {
     DropAnswers,
     /// Connections are closed and new ones too.
     Refuse,
+    /// All arrives, each piece that much later, both ways.
+    Slow(Duration),
 }
 
 pub(crate) struct Proxy {
@@ -69,7 +72,11 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mode: watch::Rece
             Ok(0) | Err(_) => return,
             Ok(length) => length,
         };
-        lost = lost || closed.contains(&*mode.borrow());
+        let now = *mode.borrow();
+        lost = lost || closed.contains(&now);
+        if let Mode::Slow(delay) = now {
+            tokio::time::sleep(delay).await;
+        }
         if !lost && to.write_all(&buffer[..length]).await.is_err() {
             return;
         }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use crate::space::eventually;
 
 /// The image of a service, as the harness names it in `.env`.
-fn image(variable: &str) -> String {
+pub(crate) fn image(variable: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let file = std::fs::read_to_string(root.join(".env")).unwrap_or_default();
     let line = file.lines().find_map(|line| line.strip_prefix(variable)?.strip_prefix('='));

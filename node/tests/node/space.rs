@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -49,24 +48,41 @@ pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Re
     }
 }
 
+/// One command to a Redis, on a connection of its own: the service may have been restarted since the last one.
+pub(crate) async fn query<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> redis::RedisResult<T> {
+    // A busy machine is no reason to fail.
+    let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE));
+    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await?;
+    let mut query = redis::cmd(command[0]);
+    for argument in &command[1..] {
+        query.arg(argument);
+    }
+    query.query_async(&mut connection).await
+}
+
 /// Names of one test.
 pub(crate) struct Space {
     pub(crate) name: String,
     pub(crate) client: Client,
-    pub(crate) redis: MultiplexedConnection,
+    redis_url: String,
+    nats_url: String,
     pub(crate) jetstream: async_nats::jetstream::Context,
 }
 
 impl Space {
     pub(crate) async fn new() -> Self {
+        Self::on(&redis_url(), &nats_url()).await
+    }
+
+    /// On services of the test's own.
+    pub(crate) async fn on(redis_url: &str, nats_url: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_nanos();
         let name = format!("t{:x}x{}", nanos & 0xffff_ffff_ffff, COUNT.fetch_add(1, Ordering::Relaxed));
-        let redis = redis::Client::open(redis_url()).expect("a redis url");
-        let redis = redis.get_multiplexed_async_connection().await.expect("redis answers");
-        let nats = async_nats::connect(nats_url()).await.expect("nats answers");
+        let nats = async_nats::connect(nats_url).await.expect("nats answers");
         let client = Client::builder().no_proxy().timeout(DEADLINE).build().expect("a client");
-        Self { name, client, redis, jetstream: async_nats::jetstream::new(nats) }
+        let (redis_url, nats_url) = (redis_url.to_owned(), nats_url.to_owned());
+        Self { name, client, redis_url, nats_url, jetstream: async_nats::jetstream::new(nats) }
     }
 
     pub(crate) fn key(&self, rest: &str) -> String {
@@ -78,11 +94,7 @@ impl Space {
     }
 
     pub(crate) async fn query<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        let mut query = redis::cmd(command[0]);
-        for argument in &command[1..] {
-            query.arg(argument);
-        }
-        query.query_async(&mut self.redis.clone()).await.expect("redis answers")
+        query(&self.redis_url, command).await.expect("redis answers")
     }
 
     /// Ids in the outbox' index.
@@ -93,7 +105,7 @@ impl Space {
     pub(crate) fn node(&self, id: &str) -> NodeBuilder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
         command.env_clear().env("CATGA_LISTEN", "127.0.0.1:0").env("CATGA_NODE_ID", id);
-        command.env("CATGA_REDIS_URL", redis_url()).env("CATGA_NATS_URL", nats_url());
+        command.env("CATGA_REDIS_URL", &self.redis_url).env("CATGA_NATS_URL", &self.nats_url);
         command.env("CATGA_KEY_PREFIX", &self.name).env("CATGA_STREAM", &self.name).env("CATGA_SUBJECT_PREFIX", &self.name);
         command.env("CATGA_LEASE", "1s").env("CATGA_ACK_WAIT", "1s").env("CATGA_IDENTITY_LEASE", "1s");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -180,6 +192,32 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("no panic while locked").clone()
+    }
+
+    /// How often something was logged, by the line's message.
+    pub(crate) fn told(&self, message: &str) -> usize {
+        let lines = self.lines();
+        lines.iter().filter(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["message"] == message)).count()
+    }
+
+    /// Waits until each message was logged exactly so often. A line may come a moment after what it tells of.
+    pub(crate) async fn wait_told_times(&self, wanted: &[(&str, usize)]) {
+        eventually(&format!("{wanted:?} are logged"), async || {
+            let told: Vec<_> = wanted.iter().map(|(message, _)| (*message, self.told(message))).collect();
+            if told == wanted { Ok(()) } else { Err(format!("{told:?}")) }
+        })
+        .await;
+    }
+
+    /// Waits until something was logged; returns the line.
+    pub(crate) async fn wait_told(&self, message: &str) -> Value {
+        eventually(&format!("{message:?} is logged"), async || {
+            let lines = self.lines();
+            let found =
+                lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| line["message"] == message);
+            found.ok_or_else(|| lines.last().cloned().unwrap_or_default())
+        })
+        .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {

@@ -1,4 +1,15 @@
-//! Dependencies that are slow, gone, or behind a cut network.
+//! Dependencies under weather: slow, gone, restarted, refusing, forgetful, or set up otherwise. `docs/weather.md` has a row
+//! for each of these tests.
+
+mod address;
+mod consumer;
+mod nats_away;
+mod redis_away;
+mod redis_forgets;
+mod redis_refuses;
+mod service;
+mod stream;
+mod table;
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +20,48 @@ use crate::space::{Node, Space, authority, eventually, nats_url, order, redis_ur
 
 /// The time in which health has to tell of a cut and of its end.
 const HONEST: Duration = Duration::from_secs(2);
+
+/// What a node says while a dependency is away, once and not with every attempt.
+const REDIS_DOWN: [&str; 2] = ["redis is down", "redis does not answer; trying on"];
+const NATS_DOWN: [&str; 2] = ["nats is down", "nats does not answer; trying on"];
+
+fn told(node: &Node, messages: [&str; 2]) -> usize {
+    messages.iter().map(|message| node.told(message)).sum()
+}
+
+/// Waits until the log tells of so many outages of a dependency, each once, and of the end of each. The first time that it
+/// is up ends no outage.
+async fn outages(node: &Node, name: &str, count: usize) {
+    let (down, up) = if name == "redis" { (REDIS_DOWN, "redis is up") } else { (NATS_DOWN, "nats is up") };
+    eventually(&format!("{count} outages of {name} are told of"), async || match (told(node, down), node.told(up)) {
+        told if told == (count, count + 1) => Ok(()),
+        told => Err(format!("{told:?}")),
+    })
+    .await;
+}
+
+/// Waits until the node has tried so often to reach a dependency that it would have filled its log by now; returns the
+/// pauses between its attempts, in milliseconds.
+async fn attempts(node: &Node, message: &str, least: usize) -> Vec<u64> {
+    eventually(&format!("{least} lines {message:?}"), async || {
+        let lines = node.lines();
+        let lines = lines.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let pauses: Vec<u64> =
+            lines.filter(|line| line["message"] == message).filter_map(|line| line["pause_ms"].as_u64()).collect();
+        if pauses.len() >= least { Ok(pauses) } else { Err(format!("{pauses:?}")) }
+    })
+    .await
+}
+
+/// Each pause is drawn from the upper half of a step, which doubles from `first` up to `cap`.
+fn assert_backed_off(pauses: &[u64], first: u64, cap: u64) {
+    let mut step = first;
+    for pause in pauses {
+        assert!((step / 2..=step).contains(pause), "{pause} ms is not in the upper half of {step} ms: {pauses:?}");
+        step = (2 * step).min(cap);
+    }
+    assert_eq!(step, cap, "there were too few attempts to reach the cap: {pauses:?}");
+}
 
 async fn wait_check(node: &Node, name: &str, wanted: &str) {
     let begun = Instant::now();
@@ -47,6 +100,7 @@ async fn a_silent_redis_is_told_of_in_time_and_refuses_orders_with_proof() {
     wait_check(&node, "redis", "up").await;
     node.place("refused").await;
     node.wait_applied("refused").await;
+    outages(&node, "redis", 2).await;
     space.clean().await;
 }
 
@@ -63,8 +117,7 @@ async fn a_silent_nats_is_told_of_in_time_and_propagation_waits() {
     nats.set(Mode::Open);
     wait_check(&node, "nats", "up").await;
     node.wait_applied("waiting").await;
-    let told = node.lines().iter().filter(|line| line.contains("nats is down") || line.contains("nats does not answer")).count();
-    assert_eq!(told, 1, "an outage is told of once");
+    outages(&node, "nats", 1).await;
     space.clean().await;
 }
 
@@ -129,42 +182,5 @@ async fn slow_and_broken_clients_are_let_go() {
         status => Err(status.to_string()),
     })
     .await;
-    space.clean().await;
-}
-
-#[tokio::test]
-#[ignore = "it sets the memory limit of the whole Redis: run it by its name, alone"]
-async fn a_full_redis_takes_no_order_is_told_of_and_drains() {
-    let space = Space::new().await;
-    let nats = Proxy::to(&authority(&nats_url()), Mode::Refuse).await;
-    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).start().await;
-    node.wait_status("degraded").await;
-    for index in 0..20 {
-        node.place(&format!("order-{index}")).await;
-    }
-    let _: String = space.query(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    let begun = Instant::now();
-    let full = node.wait_status("down").await;
-    assert!(begun.elapsed() < HONEST, "{:?}", begun.elapsed());
-    assert!(full["detail"].as_str().is_some_and(|detail| detail.contains("OOM") || detail.contains("maxmemory")), "{full}");
-    assert_eq!(node.get("/health/live").await.0, StatusCode::OK);
-    assert_eq!(node.post(&order("refused")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(space.query::<i64>(&["EXISTS", &space.key("idempotency:refused")]).await, 0);
-    // A node that starts on a full Redis has to help draining as well.
-    node.kill().await;
-    let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{}", nats.address)).start().await;
-    nats.set(Mode::Open);
-    eventually("the outbox is empty", async || match space.pending().await.len() {
-        0 => Ok(()),
-        rows => Err(rows.to_string()),
-    })
-    .await;
-    assert_eq!(node.metric("catga_apply_total").await, 0, "nothing can be applied yet");
-    let _: String = space.query(&["CONFIG", "SET", "maxmemory", "0"]).await;
-    let begun = Instant::now();
-    node.wait_status("up").await;
-    assert!(begun.elapsed() < HONEST, "{:?}", begun.elapsed());
-    node.wait_metric("catga_apply_total", 20).await;
-    assert_eq!(node.get("/api/customers/customer-123").await.1["orders"], 20);
     space.clean().await;
 }
