@@ -4,12 +4,15 @@
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait for stdout.
 const QUEUE: usize = 8192;
+/// How long a line waits for others: under load each would cost a wake-up and a write of its own.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,7 @@ impl LogGuard {
     pub fn flush(&self) {
         let (sender, receiver) = sync_channel(1);
         if self.sender.send(Line::Flush(sender)).is_ok() {
-            let _ = receiver.recv_timeout(std::time::Duration::from_secs(1));
+            let _ = receiver.recv_timeout(Duration::from_secs(1));
         }
     }
 }
@@ -86,6 +89,9 @@ impl Drop for LineWriter {
 fn write_lines(lines: &Receiver<Line>) {
     let mut out = io::BufWriter::with_capacity(32 * 1024, io::stdout());
     while let Ok(line) = lines.recv() {
+        if matches!(line, Line::Text(_)) {
+            std::thread::sleep(GATHER);
+        }
         let mut next = Some(line);
         while let Some(line) = next {
             match line {

@@ -84,7 +84,7 @@ pub struct Settings {
     #[arg(long, env = "CATGA_OUTBOX_LIMIT", default_value_t = 200_000, value_name = "ROWS")]
     pub outbox_limit: u64,
     /// Publishes in flight at once
-    #[arg(long, env = "CATGA_PUBLISH_WINDOW", default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, env = "CATGA_PUBLISH_WINDOW", default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub publish_window: u16,
     /// Deliveries applied in one step
     #[arg(long, env = "CATGA_APPLY_BATCH", default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::mpsc::Permit;
 
 use super::{Core, Outgoing};
 use crate::error::Error;
@@ -33,13 +34,15 @@ impl Command for PlaceOrder {}
 impl<P: Ports> Handler<PlaceOrder> for Arc<Core<P>> {
     async fn handle(&self, PlaceOrder(order): PlaceOrder) -> Result<Placement, Error> {
         self.may_accept()?;
+        let go = self.bus.link().is_up() || self.removes_before_ack();
+        let place = if go { self.relay.place(&self.clock).await } else { None };
         let placed = self.placed(order);
         let payload = placed.to_json();
         let acceptance = Acceptance { placed: &placed, payload: &payload, token: self.token() };
         match self.store.accept(acceptance).await {
             Ok(Accepted::New) => {
                 self.metrics.orders_new.increment();
-                self.relay_now(placed, payload.clone());
+                self.relay_now(place, placed, payload.clone());
                 Ok(Placement::New(payload))
             }
             Ok(Accepted::Recorded { content, answer }) if content == placed.order.canonical() => Ok(self.replayed(answer)),
@@ -92,12 +95,11 @@ impl<P: Ports> Core<P> {
     }
 
     /// Hands an accepted order to the relay; where that is full or the bus is down, its row falls due and is recovered.
-    fn relay_now(&self, placed: PlacedOrder, payload: Bytes) {
+    fn relay_now(&self, place: Option<Permit<'_, Outgoing>>, placed: PlacedOrder, payload: Bytes) {
         let row = RowKey { message_id: placed.message_id, order_id: Some(placed.order.order_id), token: self.token.clone() };
-        let outgoing = Outgoing { row, subject: Arc::clone(&self.subject), payload, attempts: 0 };
-        let go = self.bus.link().is_up() || self.removes_before_ack();
-        if !go || !self.relay.offer(outgoing) {
-            self.metrics.relay_overflow.increment();
+        match place {
+            Some(place) => place.send(Outgoing { row, subject: Arc::clone(&self.subject), payload, attempts: 0 }),
+            None => self.metrics.relay_overflow.increment(),
         }
     }
 }

@@ -7,15 +7,20 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{JoinError, JoinSet};
 
 use super::settle::{SettleQueue, Settlement, send};
 use super::{Core, Outgoing};
-use crate::ports::{Bus, Clock, Failure, Grave, Ports, PublishError, RowKey, backoff};
+use crate::ports::{Bus, Clock, Failure, Grave, Ports, PublishError, RowKey, backoff, within};
 use crate::state::Phase;
 
-/// Accepted orders that may wait for the relay, and settlements that may wait for the store.
-const QUEUE: usize = 4096;
+/// Accepted orders that may wait for the relay: a burst of a second or two, and a few MiB.
+const QUEUE: usize = 16_384;
+/// Settlements that may wait for the store.
+const SETTLEMENTS: usize = 4096;
+/// How long an order waits for a place in the relay before it is accepted without one.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// First delay before a failed publish is tried again.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
@@ -33,9 +38,14 @@ pub(super) fn queue() -> (RelayQueue, RelayInbox) {
 }
 
 impl RelayQueue {
-    /// Queues a row; `false` where the queue is full.
-    pub(super) fn offer(&self, outgoing: Outgoing) -> bool {
-        self.0.try_send(outgoing).is_ok()
+    /// A place for an order that is about to be accepted. A relay that is behind holds new orders up a little, so that
+    /// the backlog does not grow where clients can wait; without a place the order's row falls due and is recovered.
+    pub(super) async fn place(&self, clock: &impl Clock) -> Option<mpsc::Permit<'_, Outgoing>> {
+        match self.0.try_reserve() {
+            Ok(place) => Some(place),
+            Err(TrySendError::Full(())) => within(clock, PATIENCE, self.0.reserve()).await?.ok(),
+            Err(TrySendError::Closed(())) => None,
+        }
     }
 }
 
@@ -51,7 +61,7 @@ fn pass_on(ended: Result<(), JoinError>) {
 impl<P: Ports> Core<P> {
     /// Publishes accepted orders and due rows, and settles them, until draining is over.
     pub async fn run_relay(self: Arc<Self>, mut inbox: RelayInbox) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (sender, receiver) = mpsc::channel(SETTLEMENTS);
         let mut parts = JoinSet::new();
         parts.spawn(Arc::clone(&self).settle(receiver));
         parts.spawn(Arc::clone(&self).recover(sender.clone()));

@@ -149,7 +149,8 @@ impl Desk {
 
     fn accept_call(&self, entrants: &[Entrant]) -> Cmd {
         let orders = || entrants.iter().map(|entrant| &entrant.first);
-        let mut call = self.scripts.accept.call(2 + 2 * entrants.len());
+        let (words, bytes) = (6 + 7 * entrants.len(), 512 + 640 * entrants.len());
+        let mut call = self.scripts.accept.long_call(2 + 2 * entrants.len(), words, bytes);
         call.arg(&self.keys.index).arg(&self.keys.orders);
         for order in orders() {
             call.arg(self.keys.record(&order.order_id));

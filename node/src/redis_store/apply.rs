@@ -8,7 +8,8 @@ impl RedisStore {
     pub(super) async fn apply_batch(&self, stream: &str, items: &[ApplyItem]) -> Result<AppliedBatch, StoreError> {
         let keys = &self.keys;
         let keys_of_batch = [&keys.progress, &keys.ahead, &keys.orders, &keys.position, &keys.totals, &keys.counts, &keys.parked];
-        let mut call = self.scripts.apply.call(keys_of_batch.len());
+        let (words, bytes) = (16 + 7 * items.len(), 1024 + 320 * items.len());
+        let mut call = self.scripts.apply.long_call(keys_of_batch.len(), words, bytes);
         for key in keys_of_batch {
             call.arg(key);
         }

@@ -14,7 +14,7 @@ const ERROR_LENGTH: usize = 300;
 
 impl RedisStore {
     pub(super) async fn remove_rows(&self, rows: &[RowKey]) -> Result<Vec<RowFate>, StoreError> {
-        let mut call = self.scripts.remove.call(1);
+        let mut call = self.scripts.remove.long_call(1, 4 + 3 * rows.len(), 256 + 96 * rows.len());
         call.arg(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.records).arg(millis(self.limits.record_ttl));
         for row in rows {
             let order = row.order_id.as_ref().map_or("", |id| id.as_str());

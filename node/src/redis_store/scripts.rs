@@ -16,8 +16,13 @@ impl Script {
 
     /// The beginning of a call: `keys` keys have to follow, then the arguments.
     pub(super) fn call(&self, keys: usize) -> Cmd {
-        let mut call = redis::cmd("EVALSHA");
-        call.arg(self.0.get_hash()).arg(keys);
+        self.long_call(keys, 16, 1024)
+    }
+
+    /// [`Script::call`] with room for so many keys and arguments, and so many bytes of them.
+    pub(super) fn long_call(&self, keys: usize, words: usize, bytes: usize) -> Cmd {
+        let mut call = Cmd::with_capacity(3 + words, 64 + bytes);
+        call.arg("EVALSHA").arg(self.0.get_hash()).arg(keys);
         call
     }
 

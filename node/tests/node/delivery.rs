@@ -138,6 +138,8 @@ async fn a_deleted_stream_or_consumer_is_made_again() {
     node.wait_status("up").await;
     node.place("three").await;
     assert_eq!(node.wait_applied("three").await["sequence"], 1);
+    // The projection is read from the store, and may show an order a moment before the node has heard so.
+    node.wait_metric("catga_apply_position", 3).await;
     assert_eq!(node.metric("catga_apply_position").await, 3);
     let made_anew = "the stream was made anew; the projection follows it from its beginning";
     let times = [("nats is down", 1), ("nats does not answer; trying on", 0), ("nats is up", 2), ("made the stream", 2)];
