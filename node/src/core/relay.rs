@@ -172,3 +172,21 @@ impl<P: Ports> Core<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::SystemClock;
+
+    #[tokio::test]
+    async fn an_order_waits_for_a_place_in_the_relay_and_in_the_end_goes_on_without() {
+        let ((queue, _inbox), clock) = (queue(), SystemClock::default());
+        let mut places = Vec::new();
+        for _ in 0..QUEUE {
+            places.push(queue.place(&clock).await.expect("there is room"));
+        }
+        assert!(queue.place(&clock).await.is_none(), "nobody made room");
+        let (place, ()) = tokio::join!(queue.place(&clock), async { drop(places.pop()) });
+        assert!(place.is_some(), "somebody made room meanwhile");
+    }
+}
