@@ -5,8 +5,12 @@
 //! of the two, on which links are cut, slowed, and made to lose requests or answers. What hits a service as a whole
 //! (stop, refuse, flush, roll back; purge, delete) is asked of [`SharedStore`] and [`SharedStream`]. A node is killed
 //! by dropping its tasks and handles: the services stay.
+//!
+//! Under a [`VirtualClock`] the whole of it runs without a timer, and time passes as fast as there is nothing to do.
 
 mod bus;
+mod chance;
+mod clock;
 mod consumer;
 mod expiry;
 mod inspect;
@@ -27,6 +31,8 @@ use crate::ports::{Clock, Ports, Rng};
 use crate::settings::Settings;
 
 pub use bus::{MemoryBus, SharedStream};
+pub use chance::SeededRng;
+pub use clock::VirtualClock;
 pub use inspect::{ConsumerView, RecordView, RowView, StoredMessage};
 pub use store::{MemoryStore, Refusal, SharedStore, Snapshot};
 pub use subscription::{MemoryReceipt, MemorySubscription};

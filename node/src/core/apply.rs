@@ -42,14 +42,16 @@ impl<P: Ports> Core<P> {
             let (mut store, mut bus) = (self.store.link(), self.bus.link());
             let epochs = async { Some((store.wait_up().await?, bus.wait_up().await?)) };
             let epochs = tokio::select! {
-                epochs = epochs => epochs,
+                biased;
                 () = self.life.reached(Phase::Draining) => None,
+                epochs = epochs => epochs,
             };
             let Some((store_epoch, bus_epoch)) = epochs else { return };
             let end = tokio::select! {
-                end = self.session() => end,
+                biased;
                 () = store.wait_end_of(store_epoch) => SessionEnd::Epoch,
                 () = bus.wait_end_of(bus_epoch) => SessionEnd::Epoch,
+                end = self.session() => end,
             };
             if self.life.phase() == Phase::Draining {
                 return;
@@ -87,13 +89,14 @@ impl<P: Ports> Core<P> {
         let mut purged = None;
         loop {
             let deliveries = tokio::select! {
-                deliveries = subscription.next(limit) => deliveries?,
+                biased;
+                () = self.life.reached(Phase::Draining) => return Ok(()),
                 () = &mut compare => {
                     purged = self.find_lost_writes(&stream, purged).await?;
                     compare.set(self.clock.sleep(self.settings.ack_wait));
                     continue;
                 }
-                () = self.life.reached(Phase::Draining) => return Ok(()),
+                deliveries = subscription.next(limit) => deliveries?,
             };
             self.apply_batch(&stream, &mut subscription, deliveries).await?;
         }

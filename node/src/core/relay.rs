@@ -69,8 +69,9 @@ impl<P: Ports> Core<P> {
             let mut publishing = pin!(self.publish_accepted(&mut inbox.0, &sender));
             loop {
                 tokio::select! {
-                    () = &mut publishing => break,
+                    biased;
                     Some(ended) = parts.join_next() => pass_on(ended),
+                    () = &mut publishing => break,
                 }
             }
         }
@@ -86,11 +87,12 @@ impl<P: Ports> Core<P> {
         let mut publishing = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
+                () = self.life.reached(Phase::Draining) => break,
                 Some(settlement) = publishing.next() => send(settle, settlement).await,
                 Some(outgoing) = inbox.recv(), if publishing.len() < window => {
                     publishing.push(self.publish(outgoing));
                 }
-                () = self.life.reached(Phase::Draining) => break,
             }
         }
         // What was accepted before is still relayed as far as time allows; the caller has the deadline.
@@ -167,8 +169,9 @@ impl<P: Ports> Core<P> {
     /// Waits, but not into draining; `false` when that has begun.
     pub(super) async fn pause(&self, duration: Duration) -> bool {
         tokio::select! {
-            () = self.clock.sleep(duration) => true,
+            biased;
             () = self.life.reached(Phase::Draining) => false,
+            () = self.clock.sleep(duration) => true,
         }
     }
 }

@@ -95,10 +95,11 @@ pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> 
             }
         };
         tokio::select! {
-            () = core.clock.sleep(pause) => {}
+            biased;
+            () = core.life.reached(Phase::Draining) => return Ok(()),
             // A node that starts before its store need not wait for the next poll.
             _ = store.wait_up(), if core.life.phase() == Phase::Starting && !store.is_up() => {}
-            () = core.life.reached(Phase::Draining) => return Ok(()),
+            () = core.clock.sleep(pause) => {}
         }
     }
 }

@@ -105,6 +105,12 @@ impl<C: Clock> SharedStore<C> {
         self.with(|state, _| state.data.nodes.get(node).is_some_and(|node| node.inbox.contains_key(id)))
     }
 
+    /// How many inbox marks a node has.
+    #[must_use]
+    pub fn marks(&self, node: &NodeId) -> usize {
+        self.with(|state, _| state.data.nodes.get(node).map_or(0, |node| node.inbox.len()))
+    }
+
     /// How many ranges wait above a node's floor.
     #[must_use]
     pub fn ahead(&self, node: &NodeId) -> usize {

@@ -44,6 +44,7 @@ impl<C: Clock> MemorySubscription<C> {
             }
         };
         tokio::select! {
+            biased;
             // The stream's end of it lives as long as `self.stream`.
             _ = self.changes.changed() => {}
             () = self.link.wait_end_of(self.epoch) => {}

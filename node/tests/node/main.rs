@@ -20,6 +20,7 @@ mod groups;
 mod identity;
 mod jwt;
 mod limits;
+mod memory;
 mod outbox;
 mod permissions;
 #[cfg(feature = "planted-bugs")]

@@ -8,14 +8,16 @@ use node::order::{Amount, CustomerId, MessageId, NewOrder, NodeId, OrderId, Plac
 use node::ports::{Acceptance, Accepted, ApplyItem, Bus, ItemKind, Link, RowKey, Store};
 use node::settings::Settings;
 
-/// Settings of every case; those of a case come behind them.
-const SETTINGS: [&str; 13] = [
+/// Settings of every case; those of a case come behind them. Patience is long, so that a busy machine is not taken for a
+/// cut way.
+const SETTINGS: [&str; 14] = [
     "node",
     "--lease=1s",
     "--ack-wait=1s",
     "--identity-lease=1s",
-    "--redis-timeout=1s",
-    "--publish-timeout=1s",
+    "--redis-timeout=3s",
+    "--publish-timeout=3s",
+    "--probe-timeout=3s",
     "--probe-interval=100ms",
     "--recover-interval=50ms",
     "--sweep-interval=50ms",
