@@ -66,3 +66,30 @@ pub fn backoff(rng: &impl Rng, first: Duration, cap: Duration, attempt: u32) -> 
 pub fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chance that always falls the same way.
+    struct Loaded(u64);
+
+    impl Rng for Loaded {
+        fn next_u64(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_their_cap_and_are_spread_over_the_upper_half() {
+        let (first, cap) = (Duration::from_millis(50), Duration::from_millis(500));
+        let steps = [50, 100, 200, 400, 500, 500];
+        let attempts = (0_u32..).zip(steps).chain([(31, 500), (32, 500), (u32::MAX, 500)]);
+        for (attempt, step) in attempts {
+            let step = Duration::from_millis(step);
+            assert_eq!(backoff(&Loaded(0), first, cap, attempt), step / 2, "attempt {attempt} at the least");
+            let most = backoff(&Loaded(u64::MAX), first, cap, attempt);
+            assert!(most <= step && most > step.mul_f64(0.999), "attempt {attempt} at the most: {most:?}");
+        }
+    }
+}

@@ -269,6 +269,16 @@ impl Node {
         .await
     }
 
+    /// Waits until health says why it is not up, with these words among others, in whatever case; returns the health.
+    pub(crate) async fn wait_detail(&self, words: &str) -> Value {
+        eventually(&format!("{} tells of {words:?}", self.url), async || {
+            let health = self.get("/health").await.1;
+            let told = health["detail"].as_str().is_some_and(|detail| detail.to_lowercase().contains(&words.to_lowercase()));
+            if told { Ok(health) } else { Err(health.to_string()) }
+        })
+        .await
+    }
+
     pub(crate) async fn wait_applied(&self, id: &str) -> Value {
         eventually(&format!("{id} is applied on {}", self.url), async || match self.get(&format!("/api/orders/{id}")).await {
             (StatusCode::OK, body) => Ok(body),

@@ -1,4 +1,5 @@
-//! NATS slow, gone, restarted, without its `JetStream`, or about to leave: orders are accepted, and propagation waits.
+//! NATS slow, gone, restarted, set back, without its `JetStream`, or about to leave: orders are accepted, and propagation
+//! waits.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::service::Service;
 use super::{NATS_DOWN, assert_backed_off, attempts, outages, told, wait_check};
 use crate::books::Books;
 use crate::proxy::{Mode, Proxy};
-use crate::space::{Node, Space, authority, eventually, nats_url, redis_url};
+use crate::space::{Node, Space, authority, nats_url, redis_url};
 
 /// While NATS is away.
 async fn degraded(node: &Node, books: &mut Books) {
@@ -96,11 +97,7 @@ async fn a_nats_without_jetstream_counts_as_gone_until_it_has_it_again() {
     nats.stop().await;
     {
         let _without = Service::nats_on(nats.port, &[]).await;
-        eventually("health tells of what is missing", async || match node.get("/health").await.1 {
-            health if health["detail"].as_str().is_some_and(|detail| detail.contains("could not be read")) => Ok(()),
-            health => Err(health.to_string()),
-        })
-        .await;
+        node.wait_detail("could not be read").await;
         degraded(&node, &mut books).await;
         attempts(&node, "nats is tried again after a pause", 6).await;
     }
@@ -128,5 +125,36 @@ async fn a_nats_that_is_about_to_leave_is_told_of_and_come_back_to() {
     node.wait_status("up").await;
     outages(&node, "nats", 1).await;
     books.agree(&space, &[&node]).await;
+    space.clean().await;
+}
+
+#[tokio::test]
+async fn a_nats_set_back_to_an_older_state_is_told_of_and_what_was_applied_stays() {
+    const LOST: &str = "the stream lost messages that this node has applied";
+    let nats = Service::nats().await;
+    let space = Space::on(&redis_url(), &nats.url).await;
+    let node = space.node("n1").ready().await;
+    let mut books = Books::default();
+    books.place(&node, 5).await;
+    books.agree(&space, &[&node]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    nats.stop().await;
+    nats.save("jetstream", folder.path()).await;
+    nats.start().await;
+    node.wait_status("up").await;
+    books.place(&node, 5).await;
+    books.agree(&space, &[&node]).await;
+    nats.kill().await;
+    node.wait_status("degraded").await;
+    nats.restore("jetstream", folder.path()).await;
+    nats.start().await;
+    node.wait_status("up").await;
+    let line = node.wait_told(LOST).await;
+    assert_eq!((&line["applied"], &line["last"]), (&10.into(), &5.into()), "{line}");
+    // Their sequences are given out again.
+    books.place(&node, 5).await;
+    books.agree(&space, &[&node]).await;
+    node.wait_told_times(&[(LOST, 1)]).await;
+    assert_eq!((node.metric("catga_apply_rewinds_total").await, node.metric("catga_parked_total").await), (0, 0));
     space.clean().await;
 }

@@ -8,7 +8,7 @@ use super::service::Service;
 use super::{REDIS_DOWN, assert_backed_off, attempts, outages, told, wait_check};
 use crate::books::Books;
 use crate::proxy::{Mode, Proxy};
-use crate::space::{Space, authority, eventually, nats_url, redis_url};
+use crate::space::{Space, authority, nats_url, redis_url};
 
 #[tokio::test]
 async fn a_slow_redis_only_takes_time_and_one_slower_than_a_probe_counts_as_gone() {
@@ -100,15 +100,7 @@ async fn a_redis_that_loads_its_data_counts_as_down_until_it_has_it() {
     let _: Option<String> = redis.query(&["EVAL", fill, "0"]).await;
     redis.kill().await;
     redis.start().await;
-    eventually("health tells of the loading", async || {
-        let health = node.get("/health").await.1;
-        if health["detail"].as_str().is_some_and(|detail| detail.contains("loading the dataset")) {
-            Ok(())
-        } else {
-            Err(health.to_string())
-        }
-    })
-    .await;
+    node.wait_detail("loading the dataset").await;
     books.refused(&node).await;
     node.wait_status("up").await;
     outages(&node, "redis", 1).await;
@@ -130,10 +122,9 @@ async fn a_redis_that_asks_for_a_password_at_run_time_takes_no_order_until_it_st
     let set = |password: &'static str| redis::cmd("CONFIG").arg("SET").arg("requirepass").arg(password).clone();
     set("secret").query_async::<String>(&mut inside).await.expect("set");
     redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").query_async::<i64>(&mut inside).await.expect("killed");
-    let down = node.wait_status("down").await;
     attempts(&node, "redis is tried again after a pause", 4).await;
-    let (_, health) = node.get("/health").await;
-    assert!(health["detail"].as_str().is_some_and(|detail| detail.contains("NOAUTH")), "{down} {health}");
+    let health = node.wait_detail("NOAUTH").await;
+    assert_eq!(health["status"], "down", "{health}");
     books.refused(&node).await;
     set("").query_async::<String>(&mut inside).await.expect("set");
     node.wait_status("up").await;

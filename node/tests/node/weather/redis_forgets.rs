@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::service::{Service, docker};
+use super::service::Service;
 use crate::books::Books;
 use crate::proxy::{Mode, Proxy};
 use crate::space::{Node, Space, authority, eventually, nats_url, order};
@@ -57,17 +57,6 @@ async fn a_flushed_redis_is_rebuilt_from_the_stream_and_what_only_it_had_is_lost
     space.clean().await;
 }
 
-/// Copies Redis' append-only files out of the container, or back into it.
-async fn copy(redis: &Service, files: &std::path::Path, out: bool) {
-    let inside = format!("{}:/data/appendonlydir", redis.container.id);
-    let outside = files.to_str().expect("a path in UTF-8");
-    if out {
-        docker(&["cp", "-a", &inside, outside]).await;
-    } else {
-        docker(&["cp", "-a", outside, &format!("{}:/data/", redis.container.id)]).await;
-    }
-}
-
 async fn counts(node: &Node) -> (u64, u64) {
     (node.metric("catga_apply_rewinds_total").await, node.metric("catga_apply_position").await)
 }
@@ -81,15 +70,14 @@ async fn a_redis_set_back_behind_what_was_acknowledged_is_caught_up_from_the_str
     books.place(&one, 10).await;
     books.agree(&space, &[&one, &two]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let files = folder.path().join("appendonlydir");
-    copy(&redis, &files, true).await;
+    redis.save("appendonlydir", folder.path()).await;
     books.place(&two, 10).await;
     books.agree(&space, &[&one, &two]).await;
     for node in ["n1", "n2"] {
         acknowledged(&space, node, 20).await;
     }
     redis.kill().await;
-    copy(&redis, &files, false).await;
+    redis.restore("appendonlydir", folder.path()).await;
     redis.start().await;
     for node in [&one, &two] {
         node.wait_metric("catga_apply_rewinds_total", 1).await;

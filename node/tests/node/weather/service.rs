@@ -1,6 +1,7 @@
 //! A Redis or a NATS of a test's own, to be broken: a container on a port of 127.0.0.1 that stays the same over restarts,
 //! removed by its id at the end.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -148,6 +149,18 @@ impl Service {
     /// Starts it again, on the same port and with the same data, without waiting for it.
     pub(crate) async fn start(&self) {
         docker(&["start", &self.container.id]).await;
+    }
+
+    /// Copies what is under `/data/NAME` to a folder of the host's.
+    pub(crate) async fn save(&self, name: &str, folder: &Path) {
+        let from = format!("{}:/data/{name}", self.container.id);
+        docker(&["cp", "-a", &from, folder.to_str().expect("a path in UTF-8")]).await;
+    }
+
+    /// Puts it back, over what is there.
+    pub(crate) async fn restore(&self, name: &str, folder: &Path) {
+        let from = folder.join(name);
+        docker(&["cp", "-a", from.to_str().expect("a path in UTF-8"), &format!("{}:/data/", self.container.id)]).await;
     }
 
     pub(crate) async fn query<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {

@@ -132,8 +132,8 @@ async fn a_stream_that_would_lose_orders_is_refused_until_it_keeps_them() {
     let interest = Config { retention: RetentionPolicy::Interest, ..config(&space) };
     space.jetstream.create_stream(interest).await.expect("a stream");
     let node = space.node("n1").set("CATGA_LOG", "info,node=debug,async_nats=off").start().await;
-    let health = node.wait_status("degraded").await;
-    assert!(health["detail"].as_str().is_some_and(|detail| detail.contains("its retention is interest")), "{health}");
+    let health = node.wait_detail("its retention is interest").await;
+    assert_eq!(health["status"], "degraded", "{health}");
     let mut books = Books::default();
     books.place(&node, 5).await;
     super::attempts(&node, "nats is tried again after a pause", 6).await;
@@ -155,19 +155,15 @@ async fn a_stream_that_may_drop_orders_later_is_told_of_until_it_keeps_them() {
     let forgetful = Config { max_age: Duration::from_secs(3600), ..config(&space) };
     space.jetstream.create_stream(forgetful.clone()).await.expect("a stream");
     let node = space.node("n1").start().await;
-    let health = node.wait_status("degraded").await;
-    assert!(health["detail"].as_str().is_some_and(|detail| detail.contains("drops messages after 3600s")), "{health}");
+    let health = node.wait_detail("drops messages after 3600s").await;
+    assert_eq!(health["status"], "degraded", "{health}");
     assert_eq!(health["checks"]["nats"], "up", "{health}");
     let mut books = Books::default();
     books.place(&node, 3).await;
     books.agree(&space, &[&node]).await;
     let shorter = Config { max_age: Duration::from_secs(1800), ..forgetful };
     space.jetstream.update_stream(shorter.clone()).await.expect("changed");
-    eventually("health tells of the change", async || match node.get("/health").await.1 {
-        health if health["detail"].as_str().is_some_and(|detail| detail.contains("1800s")) => Ok(()),
-        health => Err(health.to_string()),
-    })
-    .await;
+    node.wait_detail("1800s").await;
     space.jetstream.update_stream(Config { max_age: Duration::ZERO, ..shorter }).await.expect("mended");
     node.wait_status("up").await;
     node.wait_told_times(&[(UNFIT, 1), ("the stream is set up as orders need it again", 1)]).await;
