@@ -101,7 +101,8 @@ async fn serve_embedded(
     run(core, inbox, listener, stop).await
 }
 
-/// Runs a wired node until `stop` is ready; it says why.
+/// Runs a wired node until `stop` is ready; it says why. Connections are tasks of their own: whoever kills a node inside
+/// a process gives it a runtime of its own, and shuts that down.
 pub async fn run<P: Ports>(
     core: Core<P>,
     inbox: RelayInbox,

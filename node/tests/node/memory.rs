@@ -15,7 +15,10 @@ use node::memory::{Loss, MemoryPorts, MemoryServices, Operation, Refusal, Seeded
 use node::order::{Amount, CustomerId, NewOrder, NodeId, OrderId};
 use node::ports::{Clock as _, Store as _};
 use node::settings::Settings;
+use node::system::{OsRng, SystemClock};
 use tokio::task::JoinSet;
+
+use crate::space::eventually;
 
 type Ports = MemoryPorts<VirtualClock, SeededRng>;
 
@@ -333,4 +336,89 @@ fn one_seed_gives_one_history() {
     };
     assert_eq!(history(7), history(7));
     assert_ne!(history(7), history(8));
+}
+
+/// A node with HTTP on a runtime of its own: with the runtime all of it is gone, connections too, as with a process.
+struct Hosted {
+    url: String,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Hosted {
+    fn start(services: &MemoryServices<SystemClock>, id: &str, address: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let settings = Cli::parse_from(["node", "--identity-lease=1s", "--lease=1s", "--ack-wait=1s"]).settings;
+        let listener = std::net::TcpListener::bind(address).expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        listener.set_nonblocking(true).expect("not blocking");
+        let (services, id) = (services.clone(), name(id));
+        runtime.spawn(async move {
+            let (core, inbox, _) = services.core(id, settings, OsRng);
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            node::serve::run(core, inbox, listener, std::future::pending()).await
+        });
+        Self { url, runtime: Some(runtime) }
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[tokio::test]
+async fn nodes_that_share_services_in_one_process_survive_the_death_of_one() {
+    let services = MemoryServices::new(SystemClock::default(), None);
+    let client = reqwest::Client::builder().no_proxy().timeout(crate::space::DEADLINE).build().expect("a client");
+    let post = async |node: &Hosted, id: &str| {
+        let body = crate::space::order(id).to_string();
+        let request = client.post(format!("{}/api/orders", node.url)).header("content-type", "application/json");
+        request.body(body).send().await.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
+    };
+    let get = async |node: &Hosted, path: &str| {
+        let answer = client.get(format!("{}{path}", node.url)).send().await;
+        answer.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
+    };
+    let wait = async |node: &Hosted, path: &str| {
+        eventually(&format!("{}{path} answers 200", node.url), async || match get(node, path).await {
+            Ok(200) => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    };
+    let mut nodes: Vec<Hosted> = ["n1", "n2", "n3"].iter().map(|id| Hosted::start(&services, id, "127.0.0.1:0")).collect();
+    for node in &nodes {
+        wait(node, "/health/ready").await;
+    }
+    assert_eq!(post(&nodes[0], "before").await, Ok(201));
+    for node in &nodes {
+        wait(node, "/api/orders/before").await;
+    }
+    let dead = nodes.remove(0);
+    let address = dead.url.trim_start_matches("http://").to_owned();
+    let url = dead.url.clone();
+    drop(dead);
+    eventually("the dead node answers nobody", async || match client.get(format!("{url}/health/live")).send().await {
+        Err(error) => Ok(error),
+        Ok(answer) => Err(answer.status().to_string()),
+    })
+    .await;
+    assert_eq!(post(&nodes[0], "meanwhile").await, Ok(201));
+    assert_eq!(post(&nodes[1], "before").await, Ok(200), "the store remembers what the dead one accepted");
+    nodes.push(Hosted::start(&services, "n1", &address));
+    wait(&nodes[2], "/health/ready").await;
+    for node in &nodes {
+        for id in ["before", "meanwhile"] {
+            wait(node, &format!("/api/orders/{id}")).await;
+        }
+    }
+    eventually("the outbox is empty", async || match services.store.depth() {
+        0 => Ok(()),
+        depth => Err(depth.to_string()),
+    })
+    .await;
+    assert_eq!(services.stream.messages(0, 10).len(), 2);
 }
