@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::body::Answer;
+use super::orders::whole_number;
 use crate::core::{Core, FeedRead, Mark};
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -91,9 +92,9 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
     let after = match headers.get("last-event-id") {
         None => progress.position,
         Some(id) => {
-            let id = id.to_str().ok().and_then(|id| id.trim().parse::<u64>().ok());
             let detail = || "Last-Event-ID must be the id of an event".to_owned();
-            let after = id.ok_or_else(|| Error::Invalid { field: Some("Last-Event-ID"), detail: detail() })?;
+            let after = id.to_str().ok().and_then(|id| whole_number(id.trim()));
+            let after = after.ok_or_else(|| Error::Invalid { field: Some("Last-Event-ID"), detail: detail() })?;
             // Behind the counter there is nothing to resume: the store lost those events, and they come again.
             after.min(progress.position)
         }

@@ -113,15 +113,19 @@ pub(super) async fn customer<P: Ports>(app: &App<P>, id: &str) -> Result<Respons
     Ok(json(StatusCode::OK, customer.to_json()))
 }
 
-/// A number of the query string; one that does not fit is as large as can be.
+/// A number of the query string.
 fn number(query: Option<&str>, field: &'static str) -> Result<Option<u64>, Error> {
     let mut pairs = query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let Some((_, text)) = pairs.find(|(name, _)| *name == field) else { return Ok(None) };
     let text = decoded(text).unwrap_or_default();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::Invalid { field: Some(field), detail: format!("{field} must be a whole number, not {text:?}") });
-    }
-    Ok(Some(text.parse().unwrap_or(u64::MAX)))
+    let invalid = || Error::Invalid { field: Some(field), detail: format!("{field} must be a whole number, not {text:?}") };
+    whole_number(&text).ok_or_else(invalid).map(Some)
+}
+
+/// A number of digits alone; one that does not fit is as large as can be.
+pub(super) fn whole_number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 /// A path segment without its percent escapes; `None` where they are broken.

@@ -78,8 +78,8 @@ fn kind(error: &Error) -> (StatusCode, &'static str) {
     }
 }
 
-/// The answer to a request that failed.
-pub(super) fn problem(refused: &Refused) -> Response<Answer> {
+/// The body of the answer to a request that failed.
+pub(super) fn body(refused: &Refused) -> Vec<u8> {
     let error = &refused.error;
     let (status, title) = kind(error);
     let detail = error.to_string();
@@ -91,8 +91,13 @@ pub(super) fn problem(refused: &Refused) -> Response<Answer> {
     let customer_id = refused.customer_id.as_ref().map(CustomerId::as_str);
     let status_code = status.as_u16();
     let problem = Problem { r#type: "about:blank", title, status: status_code, detail: &detail, field, order_id, customer_id };
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut response = whole(status, "application/problem+json", body);
+    serde_json::to_vec(&problem).unwrap_or_default()
+}
+
+/// The answer to a request that failed.
+pub(super) fn problem(refused: &Refused) -> Response<Answer> {
+    let error = &refused.error;
+    let mut response = whole(kind(error).0, "application/problem+json", body(refused));
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match error {

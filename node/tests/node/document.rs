@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
+use crate::feed::Feed;
 use crate::proxy::{Mode, Proxy};
 use crate::space::{Node, Space, authority, order, redis_url};
 
@@ -196,6 +197,29 @@ trait ChainPending: futures_util::Stream + Sized {
     }
 }
 impl<S: futures_util::Stream> ChainPending for S {}
+
+#[tokio::test]
+async fn events_are_as_the_document_says() {
+    let space = Space::new().await;
+    let node = space.node("n1").ready().await;
+    let document = node.get("/openapi.json").await.1;
+    node.place("order-001").await;
+    let mut feed = Feed::open(&node, Some(0)).await;
+    let mut held = Vec::new();
+    while held.len() < 2 {
+        let block = feed.block().await.expect("the feed ends with a word");
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        let Some(event) = field("event: ") else { continue };
+        let shape = if event == "end" { "FeedEnd" } else { "OrderApplied" };
+        let data = serde_json::from_str(&field("data: ").expect("data")).expect("JSON");
+        let found = faults(&document, &document["components"]["schemas"][shape], &data, shape);
+        assert_eq!(found, Vec::<String>::new(), "{block}");
+        held.push(event);
+        node.signal("-TERM");
+    }
+    assert_eq!(held, ["order-applied", "end"]);
+    space.clean().await;
+}
 
 #[tokio::test]
 async fn the_page_is_whole_is_kept_and_asks_nobody_else() {

@@ -16,6 +16,7 @@ mod delivery;
 mod document;
 mod embedded;
 mod feed;
+mod fuzz;
 mod groups;
 mod identity;
 mod jwt;

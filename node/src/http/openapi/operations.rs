@@ -13,8 +13,8 @@ use super::parts::{
     API_KEY, BEARER, DOCUMENT, LAST_POSITION, OPERATION, ORDERS, answer, constant, content, in_path, not_now, number, problem,
     text, text_header,
 };
-use super::shapes::{AppliedOrder, Customer, OrderApplied, OrderPage};
-use crate::http::events::FeedEnd;
+use super::shapes::{AppliedOrder, Customer, FeedEvent, OrderPage};
+use crate::error::Error;
 use crate::http::health::Report;
 use crate::http::routes::Route;
 use crate::http::swagger::FILES;
@@ -43,6 +43,10 @@ pub(super) fn get(route: Route) -> Operation {
         Route::Swagger => swagger(),
         Route::SwaggerFile => swagger_file(),
     }
+}
+
+fn invalid(field: &'static str, detail: &str) -> Error {
+    Error::Invalid { field: Some(field), detail: detail.to_owned() }
 }
 
 fn placed_example() -> Value {
@@ -84,15 +88,15 @@ pub(super) fn place(keys_are_needed: bool, body_limit: u32) -> Operation {
         "200",
         answer::<PlacedWire<'_>>("Accepted before", placed_example()).header("Idempotent-Replayed", replayed).build(),
     )
-    .response("400", problem("The body is not JSON").build())
-    .response("401", problem("The node asks for an API key, and none that is valid was shown").header("WWW-Authenticate", challenge).build())
-    .response("408", problem("The body did not arrive in time").build())
-    .response("409", problem("The order exists with other content; nothing was written").build())
-    .response("413", problem(&format!("The body is larger than {body_limit} bytes")).build())
-    .response("415", problem("The body is not said to be JSON").build())
-    .response("422", problem("The body is JSON, and no valid order").build())
+    .response("400", problem("The body is not JSON", &Error::Malformed("the body is not JSON: EOF while parsing an object at line 1 column 1".to_owned())).build())
+    .response("401", problem("The node asks for an API key, and none that is valid was shown", &Error::Unauthorized).header("WWW-Authenticate", challenge).build())
+    .response("408", problem("The body did not arrive in time", &Error::SlowBody).build())
+    .response("409", problem("The order exists with other content; nothing was written", &Error::Conflict { order_id: "order-001".to_owned() }).build())
+    .response("413", problem(&format!("The body is larger than {body_limit} bytes"), &Error::TooLarge { limit: body_limit as usize }).build())
+    .response("415", problem("The body is not said to be JSON", &Error::NotJson).build())
+    .response("422", problem("The body is JSON, and no valid order", &invalid("amount", "amount must be above 0")).build())
     .response("503", not_now("Not now, and nothing was written: the store is away, the backlog is at its limit, too many requests are under way, or the node is starting or draining"))
-    .response("504", problem("The order may or may not exist: send it again to find out").build());
+    .response("504", problem("The order may or may not exist: send it again to find out", &Error::Indeterminate("no answer from the store: timed out".to_owned())).build());
     if !keys_are_needed {
         return operation.build();
     }
@@ -113,7 +117,10 @@ fn list() -> Operation {
     .parameter(number("after", ParameterIn::Query, "The position to go on after", after))
     .parameter(number("limit", ParameterIn::Query, "How many at most; from 1 to 1000, to which it is clamped", limit))
     .response("200", answer::<OrderPage>("A page", example).build())
-    .response("422", problem("A parameter is no position or no number").build())
+    .response(
+        "422",
+        problem("A parameter is no position or no number", &invalid("limit", "limit must be a whole number, not \"x\"")).build(),
+    )
     .response("503", not_now(OF_THE_STORE))
     .build()
 }
@@ -122,7 +129,14 @@ fn order() -> Operation {
     operation("getOrder", ORDERS, "An order, as this node has applied it", "Other nodes may be ahead, or behind.")
         .parameter(in_path::<OrderId>("orderId", "The order"))
         .response("200", answer::<AppliedOrder>("The order", applied_example()).build())
-        .response("404", problem("This node has not applied such an order, at least not yet").build())
+        .response(
+            "404",
+            problem(
+                "This node has not applied such an order, at least not yet",
+                &Error::NotFound("order order-001 is not applied on this node".into()),
+            )
+            .build(),
+        )
         .response("503", not_now(OF_THE_STORE))
         .build()
 }
@@ -132,19 +146,22 @@ fn customer() -> Operation {
     operation("getCustomer", ORDERS, "A customer's ledger", "The number and the sum of the orders that this node has applied.")
         .parameter(in_path::<CustomerId>("customerId", "The customer"))
         .response("200", answer::<Customer>("The ledger", example).build())
-        .response("404", problem("This node has applied no order of such a customer, at least not yet").build())
+        .response(
+            "404",
+            problem(
+                "This node has applied no order of such a customer, at least not yet",
+                &Error::NotFound("customer customer-123 has no orders on this node".into()),
+            )
+            .build(),
+        )
         .response("503", not_now(OF_THE_STORE))
         .build()
 }
 
 fn events() -> Operation {
+    // What stands here is one event, as readers of such streams have it; comments are no events.
     let stream = ContentBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).description(Some(
-            "Server-sent events. `event: order-applied` has a position as its `id`, and data as in OrderApplied. The last one, \
-             `event: end`, has data as in FeedEnd. Comments keep the connection alive.",
-        ))))
-        // What a line of data holds, once it is read as JSON.
-        .item_schema(Some(utoipa::openapi::schema::OneOfBuilder::new().item(reference::<OrderApplied>()).item(reference::<FeedEnd>())))
+        .schema(Some(reference::<FeedEvent>()))
         .example(Some(json!(
             ": feed from 0\n\nid: 1\nevent: order-applied\ndata: {\"orderId\":\"order-001\",\"messageId\":\"7Qm2Jc0xWb4Zk9TtVd1s\",\
              \"sequence\":1,\"acceptedAt\":\"2026-11-24T12:00:00.000001Z\",\"appliedAt\":\"2026-11-24T12:00:00.004001Z\"}\n\n"
@@ -161,7 +178,7 @@ fn events() -> Operation {
     )
     .parameter(number("Last-Event-ID", ParameterIn::Header, "The position to go on after", ObjectBuilder::new()))
     .response("200", feed.build())
-    .response("422", problem("`Last-Event-ID` is no position").build())
+    .response("422", problem("`Last-Event-ID` is no position", &invalid("Last-Event-ID", "Last-Event-ID must be the id of an event")).build())
     .response("503", not_now("Not now: the store is away, there are too many feeds, or the node is draining"))
     .build()
 }
@@ -225,6 +242,9 @@ fn swagger_file() -> Operation {
         .parameter(name)
         .response("200", file.header("ETag", text_header("Changes with the file")).build())
         .response("304", ResponseBuilder::new().description("It is the one that `If-None-Match` names").build())
-        .response("404", RefOr::T(problem("The page has no such file").build()))
+        .response(
+            "404",
+            RefOr::T(problem("The page has no such file", &Error::NotFound("the page has no such file".into())).build()),
+        )
         .build()
 }

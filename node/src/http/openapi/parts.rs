@@ -9,7 +9,8 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 
-use crate::http::problem::Problem;
+use crate::error::Error;
+use crate::http::problem::{Problem, Refused, body};
 use crate::order::reference;
 
 pub(super) const ORDERS: &str = "orders";
@@ -36,15 +37,17 @@ pub(super) fn text(description: &str, kind: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(description).content(kind, ContentBuilder::new().schema(Some(schema)).build())
 }
 
-/// An answer that says why a request failed.
-pub(super) fn problem(description: &str) -> ResponseBuilder {
-    ResponseBuilder::new().description(description).content("application/problem+json", content::<Problem<'_>>(None))
+/// An answer that says why a request failed, with what it says for example.
+pub(super) fn problem(description: &str, example: &Error) -> ResponseBuilder {
+    let example = serde_json::from_slice(&body(&Refused::from(example.clone()))).ok();
+    ResponseBuilder::new().description(description).content("application/problem+json", content::<Problem<'_>>(example))
 }
 
 /// "Not now", which is always with the time after which to try again.
 pub(super) fn not_now(description: &str) -> Response {
+    let example = Error::Unavailable("store not reached: connecting failed".to_owned());
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build();
-    problem(description).header("Retry-After", header("Seconds after which to try again", seconds)).build()
+    problem(description, &example).header("Retry-After", header("Seconds after which to try again", seconds)).build()
 }
 
 pub(super) fn header(description: &str, schema: impl Into<RefOr<Schema>>) -> Header {

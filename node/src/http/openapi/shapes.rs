@@ -57,6 +57,27 @@ pub(super) struct Customer {
     total: Total,
 }
 
+/// One event of the feed
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "its shape is all that is used of it")]
+pub(super) struct FeedEvent {
+    /// The position, for `Last-Event-ID`; the last event repeats the one before
+    #[schema(required = false, nullable = false, pattern = "^[0-9]+$", example = "1")]
+    id: Option<String>,
+    event: EventName,
+    /// JSON: `OrderApplied`, or `FeedEnd` in the last event
+    data: String,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "its shape is all that is used of it")]
+pub(super) enum EventName {
+    OrderApplied,
+    End,
+}
+
 /// The data of one event, `event: order-applied`; the event's `id` is the position
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -86,6 +107,8 @@ pub(super) fn components() -> Components {
         .schema_from::<AppliedOrder>()
         .schema_from::<OrderPage>()
         .schema_from::<Customer>()
+        .schema_from::<FeedEvent>()
+        .schema_from::<EventName>()
         .schema_from::<OrderApplied>()
         .schema_from::<EndReason>()
         .schema_from::<FeedEnd>()
