@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NODES = ("n1", "n2", "n3")
+# As long as the names that compose gives: they are part of keys and entries, and of what an order takes in Redis.
+NODES = ("catga-cluster-node-1-1", "catga-cluster-node-2-1", "catga-cluster-node-3-1")
 LABEL = "catga.owner=throughput"
 REDIS = ("redis-server", "--dir", "/data", "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
          "--protected-mode", "no")
@@ -96,6 +97,7 @@ class Cluster:
         self.names, self.published, self.appendfsync = images(), published, appendfsync
         self.binary = node or str(target() / "release" / "node")
         self.containers, self.network, self.processes, self.ports = [], None, {}, {}
+        self.bench = f"throughput-bench-{os.getpid()}"
         self.scratch = tempfile.TemporaryDirectory(prefix="throughput-")
 
     def __enter__(self):
@@ -164,11 +166,12 @@ class Cluster:
         return f"127.0.0.1:{self.ports[node]}"
 
     def cpu(self):
-        """Seconds of processor time that each process has had."""
+        """Seconds of processor time that each process has had, and all of our own children that have ended."""
         pids = {node: process.pid for node, process in self.processes.items()}
-        for name, container in zip(("redis", "nats"), self.containers):
+        for name, container in zip(("redis", "nats", *NODES), self.containers):
             pids[name] = int(docker("inspect", "-f", "{{.State.Pid}}", container))
-        return {name: cpu_of(pid) for name, pid in pids.items()}
+        children = os.times()
+        return {name: cpu_of(pid) for name, pid in pids.items()} | {"load": children.children_user + children.children_system}
 
     def memory_mib(self, node):
         status = pathlib.Path(f"/proc/{self.processes[node].pid}/status").read_text()
@@ -185,8 +188,8 @@ class Cluster:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        if self.containers:
-            docker("rm", "-f", "-v", *self.containers, check=False)
+        # A reference that was interrupted would go on for some seconds.
+        docker("rm", "-f", "-v", self.bench, *self.containers, check=False)
         if self.network:
             docker("network", "rm", self.network, check=False)
         self.scratch.cleanup()
