@@ -1,10 +1,13 @@
 //! The images that a cluster is made of: the node's from the working tree, NATS and Redis from a registry or from
-//! Debian's packages. Everything is cached by content; when all is there, nothing is built.
+//! Debian's packages, NATS with a small client program over it. Everything is cached by content; when all is there, nothing is built.
 
+mod archive;
 mod debian;
 mod env_file;
 mod fingerprint;
+mod nats;
 mod node;
+mod programs;
 mod shell;
 
 use std::io;
@@ -34,13 +37,13 @@ pub struct Images {
 pub enum ImagesError {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("cannot read {path}, which the node image is made of: {error}", path = path.display())]
+    #[error("cannot read {path}, which an image is made of: {error}", path = path.display())]
     Source { path: PathBuf, error: io::Error },
     #[error("cannot write {path}: {error}", path = path.display())]
     Write { path: PathBuf, error: io::Error },
-    #[error("the node does not compile: {0}")]
+    #[error("the node and its tools do not compile: {0}")]
     Compile(ToolError),
-    #[error("the node's sources changed each time they were compiled; leave them alone for a minute, then try again")]
+    #[error("the sources changed each time they were compiled; leave them alone for a minute, then try again")]
     Moving,
     #[error("cannot ask the compiler for its version: {0}; install Rust from your distribution or with rustup")]
     Compiler(ToolError),
@@ -63,13 +66,17 @@ pub enum ImagesError {
 pub async fn ensure(engine: &Engine, workspace_root: &Path, progress: Progress<'_>, plant: bool) -> Result<Images, ImagesError> {
     let (node, services) =
         tokio::try_join!(node::prepare(engine, workspace_root, progress, plant), services(engine, workspace_root, progress))?;
-    let (nats, redis) = services;
+    let (base, redis) = services;
     let node = match node {
-        node::Prepared::Ready(tag) => tag,
-        node::Prepared::Compiled(compiled) => {
+        programs::Prepared::Ready(tag) => tag,
+        programs::Prepared::Compiled { tag, programs } => {
             let shell = shell::binary(engine, workspace_root, progress).await?;
-            compiled.import(engine, &shell, progress).await?
+            node::import(engine, tag, &programs, &shell, progress).await?
         }
+    };
+    let nats = match chosen("CATGA_NATS_IMAGE") {
+        Some(chosen) => chosen,
+        None => nats::over(engine, workspace_root, &base, progress, plant).await?,
     };
     let images = Images { node, nats, redis };
     if !plant {
@@ -105,7 +112,7 @@ pub async fn source_of_services(engine: &Engine) -> Result<String, String> {
     let told = |error: EngineError| error.to_string();
     let mut missing = Vec::new();
     for (variable, official) in [("CATGA_NATS_IMAGE", OFFICIAL_NATS), ("CATGA_REDIS_IMAGE", OFFICIAL_REDIS)] {
-        let image = std::env::var(variable).ok().filter(|image| !image.is_empty()).unwrap_or_else(|| official.to_owned());
+        let image = chosen(variable).unwrap_or_else(|| official.to_owned());
         if !engine.image_exists(&image).await.map_err(told)? {
             missing.push(image);
         }
@@ -132,19 +139,24 @@ async fn found(
     official: &str,
     progress: Progress<'_>,
 ) -> Result<Option<String>, ImagesError> {
-    let chosen = std::env::var(variable).ok().filter(|image| !image.is_empty());
-    let Some(image) = chosen else {
+    let Some(image) = chosen(variable) else {
         return Ok(engine.image_exists(official).await?.then(|| official.to_owned()));
     };
-    if !engine.image_exists(&image).await? {
-        progress(&format!("fetching {image}"));
-        engine.pull(&image, REGISTRY_ANSWERS).await.map_err(|error| ImagesError::Chosen {
-            image: image.clone(),
-            variable,
-            error,
-        })?;
-    }
+    fetch_chosen(engine, variable, &image, progress).await?;
     Ok(Some(image))
+}
+
+fn chosen(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|image| !image.is_empty())
+}
+
+async fn fetch_chosen(engine: &Engine, variable: &'static str, image: &str, progress: Progress<'_>) -> Result<(), ImagesError> {
+    if engine.image_exists(image).await? {
+        return Ok(());
+    }
+    progress(&format!("fetching {image}"));
+    let pulled = engine.pull(image, REGISTRY_ANSWERS).await;
+    pulled.map_err(|error| ImagesError::Chosen { image: image.to_owned(), variable, error })
 }
 
 async fn fetched(engine: &Engine, here: Option<&str>, official: &str, progress: Progress<'_>) -> Result<String, EngineError> {

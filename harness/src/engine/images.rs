@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    CreateImageOptions, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    BuildImageOptionsBuilder, CreateImageOptions, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -106,6 +106,14 @@ impl Engine {
         let docker = self.docker.clone().with_timeout(IMPORT);
         let events = docker.create_image(Some(import_options(spec)), Some(bollard::body_try_stream(chunks)), None);
         self.drained("import", spec.tag, events).await
+    }
+
+    /// Makes an image of a build context: a tar archive in memory with a `Dockerfile` in it.
+    pub async fn build(&self, tag: &str, context: Bytes) -> Result<(), EngineError> {
+        let docker = self.docker.clone().with_timeout(IMPORT);
+        let options = BuildImageOptionsBuilder::new().t(tag).rm(true).forcerm(true).build();
+        let events = docker.build_image(options, None, Some(bollard::body_full(context)));
+        self.drained("build", tag, events).await
     }
 
     /// One regular file out of an image.

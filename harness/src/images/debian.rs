@@ -46,7 +46,14 @@ impl Tags {
     }
 
     pub(super) async fn are_here(&self, engine: &Engine) -> Result<bool, EngineError> {
-        Ok(engine.image_exists(&self.nats).await? && engine.image_exists(&self.redis).await?)
+        if !engine.image_exists(&self.nats).await? {
+            return Ok(false);
+        }
+        // Both names are of one image; `down --rmi all` takes only the one that the cluster ran.
+        if !engine.image_exists(&self.redis).await? {
+            engine.tag(&self.nats, &self.redis).await?;
+        }
+        Ok(true)
     }
 
     /// Builds both, because `registry` says why they cannot be fetched.

@@ -11,8 +11,9 @@ use super::ImagesError;
 const DIGITS: usize = 12;
 /// Files of the workspace that change what cargo builds.
 const WORKSPACE: [&str; 5] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "rust-toolchain", ".cargo/config.toml"];
-/// Parts of the node's folder that do not reach its binary.
-const NOT_BUILT: [&str; 4] = ["node/Dockerfile", "node/tests", "node/benches", "node/proptest-regressions"];
+/// Parts of the packages' folders that do not reach their binaries.
+const NOT_BUILT: [&str; 5] =
+    ["node/Dockerfile", "node/tests", "node/benches", "node/proptest-regressions", "deploy/nats-cli/tests"];
 
 /// Collects inputs, each with its name and length, so that no two sets of inputs read alike.
 #[derive(Debug, Default)]
@@ -39,10 +40,10 @@ impl Fingerprint {
     }
 }
 
-/// The sources of the node, in a fixed order.
-pub(super) fn of_node_sources(root: &Path) -> Result<Fingerprint, ImagesError> {
+/// The sources of the package in `folder`, in a fixed order.
+pub(super) fn of_sources(root: &Path, folder: &str) -> Result<Fingerprint, ImagesError> {
     let mut files: Vec<PathBuf> = WORKSPACE.iter().map(|name| root.join(name)).filter(|path| path.is_file()).collect();
-    collect(root, &root.join("node"), &mut files)?;
+    collect(root, &root.join(folder), &mut files)?;
     files.sort();
     files.iter().try_fold(Fingerprint::default(), |fingerprint, path| {
         let content = std::fs::read(path).map_err(|error| source(path, error))?;
@@ -90,7 +91,7 @@ mod tests {
     }
 
     fn short(root: &Path) -> String {
-        of_node_sources(root).expect("readable").short()
+        of_sources(root, "node").expect("readable").short()
     }
 
     #[test]

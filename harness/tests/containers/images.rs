@@ -1,8 +1,10 @@
 //! The images that a cluster is made of.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
-use harness::images;
+use harness::{images, tool};
+use tokio::process::Command;
 
 use super::support::{Bench, root};
 
@@ -25,6 +27,29 @@ async fn node_image_is_small_and_a_second_run_makes_nothing() {
     let env = std::fs::read_to_string(root().join(".env")).expect("written");
     assert!(env.contains("COMPOSE_PROJECT_NAME="), "{env}");
     assert!(env.contains(&format!("CATGA_NODE_IMAGE={}\n", again.node)), "{env}");
+    assert!(env.contains(&format!("CATGA_NATS_IMAGE={}\n", again.nats)), "{env}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_image_has_a_client_program() {
+    let bench = Bench::new("nats").await;
+    let program = bench.engine.file_from_image(&bench.images.nats, "/usr/local/bin/nats").await.expect("copied");
+    assert_eq!(&program[..4], b"\x7fELF");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chosen_images_are_used_as_they_are() {
+    let bench = Bench::new("chosen").await;
+    let checkout = tempfile::tempdir().expect("a folder");
+    std::fs::write(checkout.path().join("docker-compose.yml"), "").expect("written");
+    // Any image that is here may be chosen, and this one lacks the program.
+    let chosen = &bench.images.redis;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.arg("images").current_dir(checkout.path()).env("CATGA_NODE_IMAGE", &bench.images.node);
+    command.env("CATGA_NATS_IMAGE", chosen).env("CATGA_REDIS_IMAGE", &bench.images.redis);
+    tool::run(&mut command, Duration::from_secs(60)).await.expect("it runs");
+    let env = std::fs::read_to_string(checkout.path().join(".env")).expect("written");
+    assert!(env.contains(&format!("CATGA_NATS_IMAGE={chosen}\n")), "{env}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
