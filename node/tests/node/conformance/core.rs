@@ -25,6 +25,7 @@ over_both!(
     a_crash_between_publish_and_remove_repeats_nothing,
     a_crash_between_apply_and_ack_repeats_nothing,
     a_row_published_again_behind_the_window_is_applied_once,
+    a_row_whose_message_was_purged_is_published_again,
     an_apply_whose_answer_is_lost_is_told_of_once,
     a_store_behind_the_acknowledged_floor_is_caught_up,
     a_stream_made_anew_is_followed_from_its_beginning,
@@ -211,6 +212,28 @@ async fn a_row_published_again_behind_the_window_is_applied_once<W: World>(world
         node.assert_once(&["twice"]).await;
         assert_eq!(node.core.metrics.skipped.get(), 1);
     }
+}
+
+async fn a_row_whose_message_was_purged_is_published_again<W: World>(world: &W) {
+    let flags = ["--duplicate-window=5s"];
+    let one = Running::start(world, "n1", &flags).await;
+    one.gate.close(Step::Remove);
+    one.place("purged").await;
+    one.gate.reached().await;
+    drop(one);
+    world.purge().await;
+    // It never saw the message, which the stream still calls a duplicate.
+    let two = Running::start(world, "n2", &flags).await;
+    let id = world.index().await.pop().expect("the row is there");
+    let id = node::order::MessageId::new(&id).expect("a message id");
+    eventually("the row says why it waits", async || match world.row(&id).await {
+        Some((1, error)) if error.contains("called a duplicate of 1, where the stream has nothing") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    two.assert_once(&["purged"]).await;
+    wait_empty(world).await;
+    assert_eq!((world.stream_ids().await.len(), two.core.metrics.publish_duplicates.get()), (1, 1));
 }
 
 async fn an_apply_whose_answer_is_lost_is_told_of_once<W: World>(world: &W) {
