@@ -4,6 +4,7 @@ import json
 import os
 import random
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -80,9 +81,19 @@ class Container:
 
     def start(self):
         docker("start", self.id)
+        self.process = int(docker("inspect", "-f", "{{.State.Pid}}", self.id))
 
     def kill(self):
-        docker("kill", "-s", "KILL", self.id)
+        """SIGKILL; straight to the process where it can be seen from here, for the engine takes a tenth of a second."""
+        try:
+            # The control group names the container, so that no other process is ever met.
+            ours = self.id in Path(f"/proc/{self.process}/cgroup").read_text()
+        except OSError:
+            ours = False
+        if ours:
+            os.kill(self.process, signal.SIGKILL)
+        else:
+            docker("kill", "-s", "KILL", self.id)
         docker("wait", self.id)
 
     def load_the_disk(self, writers):

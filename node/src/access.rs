@@ -32,3 +32,18 @@ pub enum AccessError {
 fn given<T: AsRef<str>>(value: Option<&T>) -> Option<&T> {
     value.filter(|value| !value.as_ref().is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn settings_show_no_secret() {
+        let flags = ["--redis-url", "redis://shop:hush@r", "--nats-url", "nats://hush@n", "--redis-password", "hush"];
+        let cli = Cli::parse_from([&["node"], &flags[..], &["--nats-password", "hush", "--nats-token", "hush"]].concat());
+        let shown = format!("{cli:?}");
+        assert!(shown.contains("redis://***@r") && !shown.contains("hush"), "{shown}");
+    }
+}
