@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use redis::aio::MultiplexedConnection;
 use serde_json::Value;
 
 use crate::proxy::{Mode, Proxy};
@@ -71,17 +72,26 @@ struct Fresh {
     after: u64,
 }
 
-async fn place_new_orders(nodes: [&Node; 2], redis: &Container, begun: Instant) -> Vec<Fresh> {
-    let backlog = || redis.redis_cli(&["ZCARD", "catga:outbox:pending"]).parse().expect("a number");
+/// Rows in the outbox; asked over a connection of its own, since starting a command takes longer than what is measured.
+async fn backlog(redis: &MultiplexedConnection) -> u64 {
+    let mut redis = redis.clone();
+    redis::cmd("ZCARD").arg("catga:outbox:pending").query_async(&mut redis).await.expect("redis answers")
+}
+
+async fn place_new_orders(nodes: [&Node; 2], redis: &MultiplexedConnection, begun: Instant) -> Vec<Fresh> {
+    // What is accepted before is a part of the backlog.
+    for node in nodes {
+        node.wait_status("up").await;
+    }
     let mut fresh = Vec::new();
     loop {
         let id = format!("new-{}", fresh.len());
-        let (before, posted, since) = (backlog(), begun.elapsed(), Instant::now());
+        let (before, posted, since) = (backlog(redis).await, begun.elapsed(), Instant::now());
         nodes[fresh.len() % 2].place(&id).await;
         for node in nodes {
             assert_eq!(node.wait_applied(&id).await["applied"], 1);
         }
-        let (took, after) = (since.elapsed(), backlog());
+        let (took, after) = (since.elapsed(), backlog(redis).await);
         fresh.push(Fresh { posted, took, before, after });
         if after == 0 {
             return fresh;
@@ -128,9 +138,11 @@ async fn a_large_backlog_drains_in_bounded_memory_and_new_orders_do_not_wait_for
 
     way.set(Mode::Open);
     let begun = Instant::now();
-    let drained =
-        progress("the outbox", 0, async || redis.redis_cli(&["ZCARD", "catga:outbox:pending"]).parse().expect("a number"));
-    let (drained, fresh) = tokio::join!(drained, place_new_orders([&first, &second], &redis, begun));
+    let client = redis::Client::open(format!("redis://{}", redis.address())).expect("a url");
+    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+    let asked = client.get_multiplexed_async_connection_with_config(&patient).await.expect("redis answers");
+    let drained = progress("the outbox", 0, async || backlog(&asked).await);
+    let (drained, fresh) = tokio::join!(drained, place_new_orders([&first, &second], &asked, begun));
     let all = rows + fresh.len() as u64;
     for node in [&first, &second] {
         progress("the projection", all, async || node.metric("catga_apply_position").await).await;
