@@ -1,67 +1,71 @@
-//! What a send through the mediator costs beside a direct call of the same handler.
-//!
-//! The futures never wait, so each is polled once by hand: a runtime's own cost would hide what is measured.
+//! What a send through the mediator costs beside a direct call of the same handler, a boxed mediator, and the mediators
+//! that others publish; and what the real behaviours add, one by one.
 
-use std::future::Future;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use node::mediator::{Behaviour, Handler, Mediator, Next, Outcome, Request};
+use benches::boxed::BoxedMediator;
+use benches::requests::{Add, Added, Adder, FIVE, PassThrough};
+use benches::{finish, listeners};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use node::mediator::behaviours::{Idempotent, Measured, TimeLimit, Traced, Validated};
+use node::mediator::{Handler as _, Mediator, Pipeline, Publish};
+use node::metrics::{Histogram, Short};
 
-/// A request small enough that its handling costs next to nothing.
-struct Add(u64, u64);
+#[path = "mediator/others.rs"]
+mod others;
 
-impl Request for Add {
-    type Response = u64;
-    type Error = ();
+fn add() -> Add {
+    Add(black_box(1), black_box(2))
 }
 
-struct Adder;
-
-impl Handler<Add> for Adder {
-    async fn handle(&self, Add(left, right): Add) -> Outcome<Add> {
-        Ok(left.wrapping_add(right))
-    }
-}
-
-/// Only passes the request on.
-struct PassThrough;
-
-impl<R: Request> Behaviour<R> for PassThrough {
-    async fn around(&self, request: R, next: impl Next<R>) -> Outcome<R> {
-        next.call(request).await
-    }
-}
-
-/// Polls a future that is ready at once.
-fn finish<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("the benched futures never wait"),
-    }
+fn bench<B: Pipeline<Add>>(criterion: &mut Criterion, name: &str, behaviours: B) {
+    let mediator = Mediator::new(Adder, behaviours);
+    criterion.bench_function(&format!("send/{name}"), |bencher| {
+        bencher.iter(|| finish(black_box(&mediator).send(add())));
+    });
 }
 
 fn send(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("send");
-    group.bench_function("direct", |bencher| {
-        bencher.iter(|| finish(black_box(&Adder).handle(Add(black_box(1), black_box(2)))));
+    criterion.bench_function("send/direct", |bencher| {
+        bencher.iter(|| finish(black_box(&Adder).handle(add())));
     });
-    let none = Mediator::new(Adder, ());
-    group.bench_function("behaviours-0", |bencher| {
-        bencher.iter(|| finish(black_box(&none).send(Add(black_box(1), black_box(2)))));
-    });
-    let one = Mediator::new(Adder, (PassThrough, ()));
-    group.bench_function("behaviours-1", |bencher| {
-        bencher.iter(|| finish(black_box(&one).send(Add(black_box(1), black_box(2)))));
-    });
-    let five = Mediator::new(Adder, (PassThrough, (PassThrough, (PassThrough, (PassThrough, (PassThrough, ()))))));
-    group.bench_function("behaviours-5", |bencher| {
-        bencher.iter(|| finish(black_box(&five).send(Add(black_box(1), black_box(2)))));
-    });
-    group.finish();
+    bench(criterion, "behaviours-0", ());
+    bench(criterion, "behaviours-1", (PassThrough, ()));
+    bench(criterion, "behaviours-5", FIVE);
+    bench(criterion, "traced-off", (Traced, ()));
+    bench(criterion, "measured", (Measured(Histogram::<Short>::default()), ()));
+    bench(criterion, "validated", (Validated, ()));
+    bench(criterion, "time-limit", (TimeLimit(Duration::from_secs(5)), ()));
+    bench(criterion, "idempotent", (Idempotent::<u64>::new(()), ()));
+    let measured = Measured(Histogram::<Short>::default());
+    let limit = TimeLimit(Duration::from_secs(5));
+    bench(criterion, "all-five", (Traced, (measured, (Validated, (limit, (Idempotent::<u64>::new(()), ()))))));
 }
 
-criterion_group!(benches, send);
+fn others(criterion: &mut Criterion) {
+    for behaviours in [0, 1, 5] {
+        let mut boxed = BoxedMediator::default();
+        boxed.handle(|Add(left, right): Add| async move { left.wrapping_add(right) });
+        (0..behaviours).for_each(|_| boxed.pass_through());
+        criterion.bench_function(&format!("send/boxed-{behaviours}"), |bencher| {
+            bencher.iter(|| finish(black_box(&boxed).send::<Add, u64>(add())));
+        });
+    }
+    others::send(criterion);
+}
+
+fn publish(criterion: &mut Criterion) {
+    fn bench(criterion: &mut Criterion, count: u32, listeners: impl Publish<Added>) {
+        let mediator = Mediator::new(Adder, ()).with_listeners(listeners);
+        criterion.bench_with_input(BenchmarkId::new("publish", count), &count, |bencher, _| {
+            bencher.iter(|| finish(black_box(&mediator).publish(&Added(black_box(3)))));
+        });
+    }
+    bench(criterion, 1, listeners!(1));
+    bench(criterion, 3, listeners!(1 2 3));
+    bench(criterion, 10, listeners!(1 2 3 4 5 6 7 8 9 10));
+}
+
+criterion_group!(benches, send, others, publish);
 criterion_main!(benches);

@@ -1,8 +1,25 @@
-//! Benches live in `benches/`; what `benches/throughput` measures with is here.
+//! Benches live in `benches/`. Here is what `benches/throughput` measures with, and what the benches, the counts of
+//! instructions and the test for allocations share: small requests, and a node's core on services in memory.
 
+pub mod boxed;
 pub mod client;
 pub mod load;
+pub mod orders;
 pub mod propagation;
+pub mod requests;
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Polls a future that is ready at once, by hand: a runtime's own cost would hide what is measured.
+#[inline]
+pub fn finish<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the benched futures never wait"),
+    }
+}
 
 /// The value below which a share of the sorted values lies; 0 where there are none.
 #[must_use]

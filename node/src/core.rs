@@ -24,9 +24,10 @@ use crate::order::NodeId;
 use crate::ports::{Ports, Rng, StoreError};
 use crate::settings::Settings;
 use crate::state::Life;
+use crate::trace::TraceParent;
 
 pub use accept::{PlaceOrder, Placement};
-pub use behaviours::{Measured, Validated};
+pub use behaviours::{Behaviours, behaviours};
 pub use events::OrderApplied;
 pub use feed::{Feed, FeedEvent, FeedRead, Mark};
 pub use health::{Check, Health, Status};
@@ -186,4 +187,6 @@ pub(crate) struct Outgoing {
     pub(crate) payload: Bytes,
     /// Failed attempts so far.
     pub(crate) attempts: u32,
+    /// The trace of its acceptance, where that was on this node.
+    pub(crate) trace: Option<TraceParent>,
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::core::{Core, Measured, Validated};
+use crate::core::{Behaviours, Core};
 use crate::error::Error;
 use crate::mediator::Mediator;
 use crate::ports::Ports;
@@ -26,9 +26,6 @@ pub use server::{listen, serve};
 
 /// Lists of orders read or sent at once.
 const LISTS: usize = 32;
-
-/// What is done around every request that goes through the mediator.
-pub type Behaviours = (Measured, (Validated, ()));
 
 /// What the routes share.
 pub struct App<P: Ports> {

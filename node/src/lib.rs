@@ -8,6 +8,7 @@
 //! - [`redis_store`] and [`nats_bus`]: the adapters. Nothing else imports those clients. [`memory`] stands in for both.
 //! - [`access`]: credentials and certificates for both.
 //! - [`identity`]: which node this is, and that it is the only one of that name.
+//! - [`metrics`] and [`trace`]: what can be seen of all that.
 //! - [`order`]: the words of the domain.
 
 pub mod access;
@@ -23,6 +24,8 @@ pub mod memory;
 pub mod metrics;
 pub mod nats_bus;
 pub mod order;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "planted-bugs")]
 pub mod plant;
 pub mod ports;
@@ -32,3 +35,4 @@ pub mod serve;
 pub mod settings;
 pub mod state;
 pub mod system;
+pub mod trace;

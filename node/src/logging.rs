@@ -1,13 +1,16 @@
-//! Logs: one JSON object a line on stdout, written by a thread of its own so that a slow reader of stdout does
+//! Logs: one JSON object a line on stdout, or text for humans, written by a thread of its own so that a slow reader of stdout does
 //! not hold up a worker, until its queue is full.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines that may wait for stdout.
 const QUEUE: usize = 8192;
@@ -21,6 +24,9 @@ pub enum LoggingError {
     Filter { filter: String, source: tracing_subscriber::filter::ParseError },
     #[error("the log thread could not be started: {0}")]
     Thread(#[from] io::Error),
+    #[cfg(feature = "otlp")]
+    #[error("spans cannot be exported: {0}; check the OTEL_EXPORTER_OTLP_ variables")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
 }
 
 enum Line {
@@ -34,6 +40,8 @@ enum Line {
 pub struct LogGuard {
     sender: SyncSender<Line>,
     _thread: JoinHandle<()>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<crate::otlp::Exporter>,
 }
 
 impl std::fmt::Debug for Line {
@@ -43,8 +51,12 @@ impl std::fmt::Debug for Line {
 }
 
 impl LogGuard {
-    /// Waits until all lines so far are written.
+    /// Waits until all lines so far are written, and a little for the spans.
     pub fn flush(&self) {
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.exporter {
+            exporter.shut_down();
+        }
         let (sender, receiver) = sync_channel(1);
         if self.sender.send(Line::Flush(sender)).is_ok() {
             let _ = receiver.recv_timeout(Duration::from_secs(1));
@@ -108,20 +120,43 @@ fn write_lines(lines: &Receiver<Line>) {
     }
 }
 
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object
+    Json,
+    /// For a human at a terminal
+    Pretty,
+}
+
 /// Sends the logs of this process to stdout.
-pub fn init(filter: &str) -> Result<LogGuard, LoggingError> {
+pub fn init(filter: &str, format: LogFormat) -> Result<LogGuard, LoggingError> {
     let parsed = EnvFilter::try_new(filter).map_err(|source| LoggingError::Filter { filter: filter.to_owned(), source })?;
     let (sender, receiver) = sync_channel(QUEUE);
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&receiver))?;
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_env_filter(parsed)
-        .with_writer(Lines(sender.clone()))
-        .finish();
+    let lines = Lines(sender.clone());
+    let layer = match format {
+        LogFormat::Json => {
+            // The span is there only where spans are, below level info.
+            let layer = layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+            layer.with_writer(lines).with_filter(parsed).boxed()
+        }
+        LogFormat::Pretty => {
+            let ansi = io::stdout().is_terminal();
+            layer().compact().with_ansi(ansi).with_writer(lines).with_filter(parsed).boxed()
+        }
+    };
+    let subscriber = tracing_subscriber::registry().with(layer);
+    #[cfg(feature = "otlp")]
+    let (exporter, spans) = crate::otlp::exporter()?.unzip();
+    #[cfg(feature = "otlp")]
+    let subscriber = subscriber.with(spans);
     // A second call in one process, as in tests, keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(LogGuard { sender, _thread: thread })
+    let _ = subscriber.try_init();
+    Ok(LogGuard {
+        sender,
+        _thread: thread,
+        #[cfg(feature = "otlp")]
+        exporter,
+    })
 }

@@ -35,7 +35,7 @@ fn run_probe(args: &probe::ProbeArgs) -> anyhow::Result<()> {
 }
 
 fn run_node(settings: Settings) -> anyhow::Result<()> {
-    let guard = logging::init(&settings.log)?;
+    let guard = logging::init(&settings.log, settings.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(settings.workers))
         .max_blocking_threads(BLOCKING_THREADS)

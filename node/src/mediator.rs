@@ -1,43 +1,9 @@
-//! The mediator: a typed request goes to exactly one handler through a pipeline of behaviours; an event goes
-//! to any number of handlers. All of it is resolved when compiling: a send is a chain of plain calls, without
-//! a box, an allocation or a lock.
-//!
-//! One type handles all requests, by one [`Handler`] impl a request. A second impl for the same request is a
-//! conflict, and sending a request that has none does not compile:
-//!
-//! ```compile_fail
-//! use node::mediator::{Mediator, Request};
-//! struct Ping;
-//! impl Request for Ping { type Response = u32; type Error = (); }
-//! struct Nobody;
-//! # async fn send() {
-//! Mediator::new(Nobody, ()).send(Ping).await; // `Nobody: Handler<Ping>` is not satisfied
-//! # }
-//! ```
-//!
-//! With a handler, and a behaviour around it:
-//!
-//! ```
-//! use node::mediator::{Behaviour, Handler, Mediator, Next, Outcome, Request};
-//! struct Double(u32);
-//! impl Request for Double { type Response = u32; type Error = &'static str; }
-//! struct Calculator;
-//! impl Handler<Double> for Calculator {
-//!     async fn handle(&self, request: Double) -> Outcome<Double> { Ok(2 * request.0) }
-//! }
-//! struct Small;
-//! impl Behaviour<Double> for Small {
-//!     async fn around(&self, request: Double, next: impl Next<Double>) -> Outcome<Double> {
-//!         if request.0 > 10 { Err("too large") } else { next.call(request).await }
-//!     }
-//! }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let mediator = Mediator::new(Calculator, (Small, ()));
-//! assert_eq!(mediator.send(Double(4)).await, Ok(8));
-//! assert_eq!(mediator.send(Double(40)).await, Err("too large"));
-//! # });
-//! ```
+//! The mediator: a typed request goes to exactly one handler through a pipeline of behaviours; an event goes to any
+//! number of handlers. All of it is resolved when compiling: a send is a chain of plain calls, without a box, an
+//! allocation or a lock. `docs/mediator.md` has a worked example; a request without a handler, or with two, does not
+//! compile.
 
+pub mod behaviours;
 mod event;
 mod pipeline;
 
@@ -66,18 +32,27 @@ pub trait Handler<R: Request>: Send + Sync {
     fn handle(&self, request: R) -> impl Future<Output = Outcome<R>> + Send;
 }
 
-/// Handlers behind a pipeline of behaviours, outermost first: `(Outer, (Inner, ()))`.
+/// Handlers behind a pipeline of behaviours, outermost first: `(Outer, (Inner, ()))`; and a list of those who are told
+/// of events: `(One, (Other, ()))`.
 #[derive(Debug)]
-pub struct Mediator<H, B = ()> {
+pub struct Mediator<H, B = (), L = ()> {
     handlers: H,
     behaviours: B,
+    listeners: L,
 }
 
 impl<H, B> Mediator<H, B> {
     pub const fn new(handlers: H, behaviours: B) -> Self {
-        Self { handlers, behaviours }
+        Self { handlers, behaviours, listeners: () }
     }
 
+    /// The same mediator with those who are told of events.
+    pub fn with_listeners<L>(self, listeners: L) -> Mediator<H, B, L> {
+        Mediator { handlers: self.handlers, behaviours: self.behaviours, listeners }
+    }
+}
+
+impl<H, B, L> Mediator<H, B, L> {
     /// The handlers themselves, for what is no request.
     pub const fn handlers(&self) -> &H {
         &self.handlers
@@ -93,4 +68,20 @@ impl<H, B> Mediator<H, B> {
     {
         self.behaviours.run(request, pipeline::End(&self.handlers))
     }
+
+    /// Tells every listener of an event, one after the other.
+    #[inline]
+    pub fn publish<E>(&self, event: &E) -> impl Future<Output = ()> + Send
+    where
+        E: Event,
+        L: Publish<E>,
+    {
+        self.listeners.publish(event)
+    }
 }
+
+/// The page's examples, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/mediator.md")]
+#[derive(Debug)]
+pub struct Page;

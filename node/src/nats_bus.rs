@@ -16,6 +16,7 @@ use bytes::Bytes;
 use crate::order::{MessageId, NodeId};
 use crate::ports::{Bus, BusError, Link, PublishAck, PublishError, Start, StreamState};
 use crate::settings::Settings;
+use crate::trace::TraceParent;
 
 pub use client::NatsOpenError;
 pub use consume::NatsSubscription;
@@ -42,9 +43,15 @@ impl Bus for NatsBus {
         self.link.watch()
     }
 
-    async fn publish(&self, subject: &str, id: &MessageId, payload: Bytes) -> Result<PublishAck, PublishError> {
+    async fn publish(
+        &self,
+        subject: &str,
+        id: &MessageId,
+        trace: Option<TraceParent>,
+        payload: Bytes,
+    ) -> Result<PublishAck, PublishError> {
         let session = self.link.session().map_err(|error| PublishError::Retry(error.to_string()))?;
-        publish::publish(&session, subject, id, payload).await
+        publish::publish(&session, subject, id, trace, payload).await
     }
 
     #[cfg(feature = "planted-bugs")]

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::core::{Core, Measured, RelayInbox, Validated};
+use crate::core::{Core, RelayInbox, behaviours};
 use crate::descriptors;
 use crate::http::{self, App, Keys, KeysError};
 use crate::identity::{IdentityLost, Instance, NameError, hold_identity, node_id};
@@ -120,7 +120,7 @@ pub async fn run<P: Ports>(
     parts.spawn(Arc::clone(&core).run_relay(inbox));
     parts.spawn(Arc::clone(&core).run_apply());
     parts.spawn(Arc::clone(&core).run_gauges());
-    let behaviours = (Measured(Arc::clone(&core.metrics)), (Validated, ()));
+    let behaviours = behaviours(&core.metrics, core.settings.request_timeout);
     let app = App::new(Mediator::new(Arc::clone(&core), behaviours), keys);
     parts.spawn(http::serve(Arc::new(app), listener));
 

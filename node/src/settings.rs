@@ -39,6 +39,9 @@ pub struct Settings {
     /// Log filter: a level, or target=level pairs
     #[arg(long, env = "CATGA_LOG", default_value = "info,async_nats=off", value_name = "FILTER")]
     pub log: String,
+    /// How log lines look
+    #[arg(long, env = "CATGA_LOG_FORMAT", value_enum, default_value = "json", value_name = "FORMAT")]
+    pub log_format: crate::logging::LogFormat,
 
     /// Prefix of every Redis key
     #[arg(long, env = "CATGA_KEY_PREFIX", default_value = "catga", value_name = "PREFIX")]

@@ -17,9 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is kept of a node's metrics.
 const NAMES: [&str; 15] = [
-    "catga_orders_new_total",
-    "catga_orders_replayed_total",
-    "catga_orders_conflict_total",
+    "catga_orders_total{outcome=\"new\"}",
+    "catga_orders_total{outcome=\"replayed\"}",
+    "catga_orders_total{outcome=\"conflict\"}",
     "catga_outbox_takeovers_total",
     "catga_publish_attempts_total",
     "catga_publish_duplicate_acks_total",
@@ -30,8 +30,8 @@ const NAMES: [&str; 15] = [
     "catga_parked_total",
     "catga_outbox_dead_total",
     "catga_outbox_depth",
-    "catga_nats_up",
-    "catga_redis_up",
+    "catga_dependency_up{dependency=\"nats\"}",
+    "catga_dependency_up{dependency=\"redis\"}",
 ];
 
 /// Reads `/metrics` every second, and once more at the end.

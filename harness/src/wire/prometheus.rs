@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::WireError;
 
-/// Reads `name value` and `name{labels} value` lines; values of one name are summed over its labels.
+/// Reads `name value` and `name{labels} value` lines; values of one name are summed over its
+/// labels, and a series with labels stands beside that sum, under its name and labels as they are written.
 ///
 /// Comments are passed over, timestamps ignored.
 ///
@@ -16,30 +17,35 @@ pub fn totals(text: &str) -> Result<BTreeMap<String, f64>, WireError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, value) =
+        let (name, labels, value) =
             sample(line).ok_or_else(|| WireError::shape("metrics", "a line is no `name{labels} value`", line.as_bytes()))?;
         *totals.entry(name.to_owned()).or_insert(0.0) += value;
+        if labels.len() > 2 {
+            *totals.entry(format!("{name}{labels}")).or_insert(0.0) += value;
+        }
     }
     Ok(totals)
 }
 
-fn sample(line: &str) -> Option<(&str, f64)> {
+/// Name, labels with their braces, value.
+fn sample(line: &str) -> Option<(&str, &str, f64)> {
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))?;
     let (name, rest) = line.split_at(end);
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let rest = match rest.strip_prefix('{') {
-        Some(labels) => &labels[end_of_labels(labels)?..],
-        None => rest,
+    let end = match rest.strip_prefix('{') {
+        Some(labels) => 1 + end_of_labels(labels)?,
+        None => 0,
     };
+    let (labels, rest) = rest.split_at(end);
     if !rest.starts_with([' ', '\t']) {
         return None;
     }
     let mut words = rest.split_ascii_whitespace();
     let value = words.next()?.parse().ok()?;
     let timestamp = words.next().is_none_or(|word| word.parse::<f64>().is_ok());
-    (timestamp && words.next().is_none()).then_some((name, value))
+    (timestamp && words.next().is_none()).then_some((name, labels, value))
 }
 
 /// The index behind the closing brace; a brace inside a quoted label value closes nothing.
@@ -63,11 +69,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_are_summed_over_labels() {
+    fn totals_are_summed_over_labels_and_series_stand_beside_them() {
         let text = "# HELP catga_apply_total Orders applied.\n# TYPE catga_apply_total counter\ncatga_apply_total 41\n\
             catga_apply_total{kind=\"late\"} 1\nup{a=\"}\",b=\"\\\"}\"} 1 1700000000000\nsmall\t1e-3\n\nbig 1.5e+06\r\n";
         let read = totals(text).expect("metrics");
-        let expected = [("catga_apply_total", 42.0), ("up", 1.0), ("small", 0.001), ("big", 1_500_000.0)];
+        let expected = [
+            ("catga_apply_total", 42.0),
+            ("catga_apply_total{kind=\"late\"}", 1.0),
+            ("up", 1.0),
+            ("up{a=\"}\",b=\"\\\"}\"}", 1.0),
+            ("small", 0.001),
+            ("big", 1_500_000.0),
+        ];
         assert_eq!(read, expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     }
 

@@ -1,6 +1,7 @@
 //! Accepting an order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -10,18 +11,31 @@ use super::{Core, Outgoing};
 use crate::error::Error;
 use crate::mediator::{Command, Handler, Request};
 use crate::order::{MessageId, NewOrder, PlacedOrder};
-use crate::ports::{Acceptance, Accepted, Bus, Clock, Ports, Rng, RowKey, Store, StoreError};
+use crate::ports::{Acceptance, Accepted, Bus, Clock, Ports, Rng, RowKey, Store};
 use crate::state::Phase;
+use crate::trace::{self, TraceParent};
 
 /// Place an order.
 #[derive(Debug)]
-pub struct PlaceOrder(pub NewOrder);
+pub struct PlaceOrder {
+    pub order: NewOrder,
+    /// The trace that it is part of, where its client named one.
+    pub trace: Option<TraceParent>,
+    /// How long its client still waits, where that is less than any request may take.
+    pub time_left: Option<Duration>,
+}
 
 /// A placed order's answer: the first one, whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placement {
     New(Bytes),
     Replayed(Bytes),
+}
+
+impl From<NewOrder> for PlaceOrder {
+    fn from(order: NewOrder) -> Self {
+        Self { order, trace: None, time_left: None }
+    }
 }
 
 impl Request for PlaceOrder {
@@ -32,30 +46,26 @@ impl Request for PlaceOrder {
 impl Command for PlaceOrder {}
 
 impl<P: Ports> Handler<PlaceOrder> for Arc<Core<P>> {
-    async fn handle(&self, PlaceOrder(order): PlaceOrder) -> Result<Placement, Error> {
+    async fn handle(&self, PlaceOrder { order, trace, .. }: PlaceOrder) -> Result<Placement, Error> {
         self.may_accept()?;
         let go = self.bus.link().is_up() || self.removes_before_ack();
         let place = if go { self.relay.place(&self.clock).await } else { None };
         let placed = self.placed(order);
+        trace::accepted(&self.node, &placed.message_id);
         let payload = placed.to_json();
         let acceptance = Acceptance { placed: &placed, payload: &payload, token: self.token() };
         match self.store.accept(acceptance).await {
             Ok(Accepted::New) => {
-                self.metrics.orders_new.increment();
-                self.relay_now(place, placed, payload.clone());
+                self.relay_now(place, placed, payload.clone(), trace);
                 Ok(Placement::New(payload))
             }
-            Ok(Accepted::Recorded { content, answer }) if content == placed.order.canonical() => Ok(self.replayed(answer)),
-            Ok(Accepted::Applied(first)) if first.order == placed.order => Ok(self.replayed(first.to_json())),
+            Ok(Accepted::Recorded { content, answer }) if content == placed.order.canonical() => Ok(Placement::Replayed(answer)),
+            Ok(Accepted::Applied(first)) if first.order == placed.order => Ok(Placement::Replayed(first.to_json())),
             Ok(Accepted::Recorded { .. } | Accepted::Applied(_)) => {
-                self.metrics.orders_conflict.increment();
                 Err(Error::Conflict { order_id: placed.order.order_id.to_string() })
             }
-            Ok(Accepted::BacklogFull(depth)) => {
-                self.metrics.orders_refused.increment();
-                Err(Error::Unavailable(format!("the backlog of {depth} orders is at its limit")))
-            }
-            Err(error) => Err(self.not_accepted(error)),
+            Ok(Accepted::BacklogFull(depth)) => Err(Error::Unavailable(format!("the backlog of {depth} orders is at its limit"))),
+            Err(error) => Err(Error::from(error)),
         }
     }
 }
@@ -67,7 +77,6 @@ impl<P: Ports> Core<P> {
             Phase::Starting => "the node is starting",
             Phase::Draining => "the node is draining",
         };
-        self.metrics.orders_refused.increment();
         Err(Error::Unavailable(reason.to_owned()))
     }
 
@@ -82,23 +91,12 @@ impl<P: Ports> Core<P> {
         }
     }
 
-    fn replayed(&self, answer: Bytes) -> Placement {
-        self.metrics.orders_replayed.increment();
-        Placement::Replayed(answer)
-    }
-
-    fn not_accepted(&self, error: StoreError) -> Error {
-        let counter =
-            if error.proves_nothing_written() { &self.metrics.orders_refused } else { &self.metrics.orders_indeterminate };
-        counter.increment();
-        Error::from(error)
-    }
-
     /// Hands an accepted order to the relay; where that is full or the bus is down, its row falls due and is recovered.
-    fn relay_now(&self, place: Option<Permit<'_, Outgoing>>, placed: PlacedOrder, payload: Bytes) {
+    fn relay_now(&self, place: Option<Permit<'_, Outgoing>>, placed: PlacedOrder, payload: Bytes, trace: Option<TraceParent>) {
         let row = RowKey { message_id: placed.message_id, order_id: Some(placed.order.order_id), token: self.token.clone() };
+        let (subject, trace) = (Arc::clone(&self.subject), trace::here().or(trace));
         match place {
-            Some(place) => place.send(Outgoing { row, subject: Arc::clone(&self.subject), payload, attempts: 0 }),
+            Some(place) => place.send(Outgoing { row, subject, payload, attempts: 0, trace }),
             None => self.metrics.relay_overflow.increment(),
         }
     }

@@ -4,13 +4,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Span;
+
 use super::Core;
 use super::events::OrderApplied;
 use crate::order::PlacedOrder;
 use crate::ports::{
-    ApplyItem, Bus, BusError, Clock, Delivery, Effect, ItemKind, Ports, Start, Store, StoreError, Subscription, backoff, jitter,
+    ApplyItem, Bus, BusError, Clock, Delivery, Effect, ItemKind, Ports, Start, Store, StoreError, StreamState, Subscription,
+    backoff, jitter,
 };
 use crate::state::Phase;
+use crate::trace;
 
 /// First and largest pause after a failed session or batch.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -106,6 +110,7 @@ impl<P: Ports> Core<P> {
     /// anew where the projection ends.
     async fn compare_floors(&self) -> Result<(String, Start), SessionEnd> {
         let stream = self.bus.state().await?;
+        self.note_pending(&stream);
         let progress = self.store.progress().await?;
         self.tell_unheard(progress.position).await?;
         self.note_position(progress.position);
@@ -165,6 +170,7 @@ impl<P: Ports> Core<P> {
     async fn find_lost_writes(&self, identity: &str, before: Option<u64>) -> Result<Option<u64>, SessionEnd> {
         // Whoever does not answer now is asked again; that a dependency is away is noticed elsewhere.
         let Ok(stream) = self.bus.state().await else { return Ok(before) };
+        self.note_pending(&stream);
         let Ok(progress) = self.store.progress().await else { return Ok(before) };
         if stream.identity != identity {
             return Ok(None);
@@ -199,19 +205,17 @@ impl<P: Ports> Core<P> {
         let redelivered = deliveries.iter().filter(|delivery| delivery.attempt > 1).count();
         self.metrics.redelivered.add(redelivered as u64);
         let items: Vec<ApplyItem> = deliveries.iter().map(|delivery| self.item(delivery)).collect();
+        let mut spans = self.apply_spans(&items, &deliveries).into_iter();
         let batch = self.store.apply(stream, &items).await?;
         self.metrics.parked.add(batch.newly_parked);
         self.pace.applied(items.iter().map(|item| item.sequence).max().unwrap_or(0));
         let mut applied = Vec::with_capacity(items.len());
         for (item, effect) in items.into_iter().zip(&batch.effects) {
+            let span = spans.next().unwrap_or_else(Span::none);
             match (*effect, item.kind) {
                 (Effect::Applied { position }, ItemKind::Order { placed, .. }) => {
-                    applied.push(OrderApplied {
-                        placed: *placed,
-                        sequence: item.sequence,
-                        position,
-                        applied_at_us: batch.applied_at_us,
-                    });
+                    let (sequence, applied_at_us) = (item.sequence, batch.applied_at_us);
+                    applied.push((OrderApplied { placed: *placed, sequence, position, applied_at_us }, span));
                 }
                 (Effect::Parked(reason), kind) => {
                     tracing::error!(sequence = item.sequence, reason, message = ?kind, "a message was set aside");
@@ -231,6 +235,18 @@ impl<P: Ports> Core<P> {
         Ok(())
     }
 
+    /// One span an item, where anybody wants spans.
+    fn apply_spans<R>(&self, items: &[ApplyItem], deliveries: &[Delivery<R>]) -> Vec<Span> {
+        if !tracing::span_enabled!(tracing::Level::DEBUG) {
+            return Vec::new();
+        }
+        let span = |(item, delivery): (&ApplyItem, &Delivery<R>)| match &item.kind {
+            ItemKind::Order { placed, .. } => trace::apply_span(&self.node, placed, delivery.trace),
+            ItemKind::Parked { .. } => Span::none(),
+        };
+        items.iter().zip(deliveries).map(span).collect()
+    }
+
     fn item<R>(&self, delivery: &Delivery<R>) -> ApplyItem {
         let kind = match read(delivery, &self.subject) {
             Ok(placed) => ItemKind::Order { placed: Box::new(placed), unguarded: self.skips_inbox(delivery.attempt) },
@@ -242,6 +258,11 @@ impl<P: Ports> Core<P> {
             }
         };
         ApplyItem { sequence: delivery.sequence, settles_from: delivery.settles_from, kind }
+    }
+
+    fn note_pending(&self, stream: &StreamState) {
+        let before = stream.first_sequence.saturating_sub(1).max(stream.ack_floor.unwrap_or(0));
+        self.metrics.pending.set(stream.last_sequence.saturating_sub(before));
     }
 
     /// Keeps the feed in step with a position counter that other runs of this node may have moved.
@@ -257,6 +278,7 @@ impl<P: Ports> Core<P> {
                 && let Ok(backlog) = self.store.backlog().await
             {
                 self.metrics.outbox_depth.set(backlog.depth);
+                self.metrics.outbox_oldest_age.set(backlog.oldest_age);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! What happens when an order was applied: it is logged, counted and shown on the feed.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{Instrument as _, Span};
 
 use super::{Core, Feed, FeedEvent};
 use crate::mediator::{Event, EventHandler, Publish};
@@ -39,8 +42,11 @@ impl EventHandler<OrderApplied> for LogLine {
 struct Count<'a>(&'a Metrics);
 
 impl EventHandler<OrderApplied> for Count<'_> {
-    async fn on(&self, _: &OrderApplied) {
+    async fn on(&self, event: &OrderApplied) {
         self.0.applied.increment();
+        // Two clocks: a node's that accepted and the store's that applied. What lies before its cause took no time.
+        let lag = event.applied_at_us.saturating_sub(event.placed.accepted_at.as_microsecond());
+        self.0.apply_lag.observe(Duration::from_micros(u64::try_from(lag).unwrap_or(0)));
     }
 }
 
@@ -76,7 +82,7 @@ impl<P: Ports> Core<P> {
             if page.end <= after {
                 break;
             }
-            self.tell(page.entries.into_iter().map(OrderApplied::from).collect()).await;
+            self.tell(page.entries.into_iter().map(|entry| (entry.into(), Span::none())).collect()).await;
             after = page.end;
             self.told.set(after);
         }
@@ -84,10 +90,11 @@ impl<P: Ports> Core<P> {
         Ok(())
     }
 
-    pub(super) async fn tell(&self, events: Vec<OrderApplied>) {
+    /// Tells of each event within the span of its application.
+    pub(super) async fn tell(&self, events: Vec<(OrderApplied, Span)>) {
         let handlers = (Show(&self.feed), (Count(&self.metrics), (LogLine, ())));
-        for event in &events {
-            handlers.publish(event).await;
+        for (event, span) in events {
+            handlers.publish(&event).instrument(span).await;
         }
     }
 }

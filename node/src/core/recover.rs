@@ -76,7 +76,7 @@ impl<P: Ports> Core<P> {
             self.metrics.takeovers.increment();
         }
         row.order_id = Some(placed.order.order_id);
-        self.publish(Outgoing { row, subject: subject.into(), payload, attempts }).await
+        self.publish(Outgoing { row, subject: subject.into(), payload, attempts, trace: None }).await
     }
 
     /// Looks through the keys for rows without an index, a bounded step at a time.

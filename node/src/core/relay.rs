@@ -9,11 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use super::settle::{SettleQueue, Settlement, send};
 use super::{Core, Outgoing};
 use crate::ports::{Bus, Clock, Failure, Grave, Ports, PublishError, RowKey, backoff, within};
 use crate::state::Phase;
+use crate::trace;
 
 /// Accepted orders that may wait for the relay: a burst of a second or two, and a few MiB.
 const QUEUE: usize = 16_384;
@@ -108,13 +110,17 @@ impl<P: Ports> Core<P> {
 
     /// Publishes one row and says what is to become of it.
     pub(super) async fn publish(&self, outgoing: Outgoing) -> Option<Settlement> {
-        let Outgoing { row, subject, payload, attempts } = outgoing;
+        let Outgoing { row, subject, payload, attempts, trace } = outgoing;
         #[cfg(feature = "planted-bugs")]
         if self.removes_before_ack() {
             return self.remove_before_ack(row, &subject, payload).await;
         }
         self.metrics.publish_attempts.increment();
-        let error = match self.bus.publish(&subject, &row.message_id, payload).await {
+        let span = trace::publish_span(&self.node, &row, trace);
+        let (begun, trace) = (self.clock.elapsed(), trace::place(&span).or(trace));
+        let published = self.bus.publish(&subject, &row.message_id, trace, payload).instrument(span).await;
+        self.metrics.publish_duration.observe(self.clock.elapsed().saturating_sub(begun));
+        let error = match published {
             Ok(ack) if !ack.duplicate => {
                 self.pace.published(ack.sequence);
                 // Only a row that had to wait shows that the waiting is over.

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::body::{Answer, json, whole};
 use crate::core::{Check, Health, Status};
+use crate::metrics::Dependency;
 use crate::order::NodeId;
 use crate::ports::Ports;
 
@@ -88,8 +89,8 @@ pub(super) fn live<P: Ports>(app: &App<P>) -> Response<Answer> {
 /// `/metrics`.
 pub(super) fn metrics<P: Ports>(app: &App<P>) -> Response<Answer> {
     let (core, health) = (app.core(), app.core().health());
-    core.metrics.nats_up.set(u64::from(health.nats == Check::Up));
-    core.metrics.redis_up.set(u64::from(health.redis == Check::Up));
     core.metrics.requests_in_flight.set(app.requests.taken());
-    whole(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", core.metrics.render())
+    core.metrics.dependency_up.of(Dependency::Nats).set(u64::from(health.nats == Check::Up));
+    core.metrics.dependency_up.of(Dependency::Redis).set(u64::from(health.redis == Check::Up));
+    whole(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", core.metrics.render(core.node.as_str()))
 }

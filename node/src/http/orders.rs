@@ -12,8 +12,10 @@ use super::body::{Answer, drain, json, paged, read_json};
 use super::problem::Refused;
 use crate::core::{GetCustomer, GetOrder, ListOrders, PlaceOrder, Placement};
 use crate::error::Error;
+use crate::metrics::Decision;
 use crate::order::{CustomerId, NewOrder, OrderId, RequestError, parse_order};
-use crate::ports::{Clock as _, Ports, within};
+use crate::ports::{Clock as _, Ports};
+use crate::trace::{TRACEPARENT, TraceParent};
 
 /// Orders in a page whose size was not asked for.
 const PAGE_DEFAULT: usize = 100;
@@ -42,8 +44,9 @@ pub(super) async fn place<P: Ports>(app: &App<P>, request: Request<Incoming>) ->
     let read_by = Instant::now() + settings.body_timeout.min(settings.request_timeout);
     let body = read_json(&head.headers, &mut body, settings.body_limit as usize, read_by).await?;
     let order = parse_order(&body).map_err(Error::from)?;
+    let trace = head.headers.get(TRACEPARENT).and_then(|trace| TraceParent::parse(trace.to_str().ok()?));
     let (order_id, customer_id) = (order.order_id.clone(), order.customer_id.clone());
-    match accepted(app, order, deadline).await {
+    match accepted(app, order, trace, deadline).await {
         Ok(Placement::New(answer)) => {
             let mut response = json(StatusCode::CREATED, answer);
             if let Ok(location) = HeaderValue::try_from(format!("/api/orders/{order_id}")) {
@@ -61,30 +64,29 @@ pub(super) async fn place<P: Ports>(app: &App<P>, request: Request<Incoming>) ->
 }
 
 /// Hands an order to the core, for as long as the request may take.
-async fn accepted<P: Ports>(app: &App<P>, order: NewOrder, deadline: Duration) -> Result<Placement, Error> {
+async fn accepted<P: Ports>(
+    app: &App<P>,
+    order: NewOrder,
+    trace: Option<TraceParent>,
+    deadline: Duration,
+) -> Result<Placement, Error> {
     let metrics = &app.core().metrics;
     let refused = |error| {
-        metrics.orders_refused.increment();
+        metrics.orders.of(Decision::Refused).increment();
         error
     };
     let _place = app.in_flight().map_err(refused)?;
-    let clock = &app.core().clock;
-    let left = deadline.saturating_sub(clock.elapsed());
+    let left = deadline.saturating_sub(app.core().clock.elapsed());
     if left.is_zero() {
         return Err(refused(Error::Unavailable("the request's time was over before the order was handed on".to_owned())));
     }
-    within(clock, left, app.mediator.send(PlaceOrder(order))).await.unwrap_or_else(|| {
-        // It was polled, so the store may have it, whatever it was waiting for.
-        metrics.orders_indeterminate.increment();
-        Err(Error::Indeterminate("the request's time was over before the store answered".to_owned()))
-    })
+    app.mediator.send(PlaceOrder { order, trace, time_left: Some(left) }).await
 }
 
-/// Asks the core something that writes nothing, for as long as a request may take.
+/// Asks the core something that writes nothing.
 async fn asked<P: Ports, T>(app: &App<P>, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let _place = app.in_flight()?;
-    let asked = within(&app.core().clock, app.core().settings.request_timeout, asking).await;
-    asked.unwrap_or_else(|| Err(Error::Unavailable("the request's time was over before the store answered".to_owned())))
+    asking.await
 }
 
 pub(super) async fn get<P: Ports>(app: &App<P>, id: &str) -> Result<Response<Answer>, Refused> {

@@ -1,5 +1,7 @@
 //! Which path goes where. The document at `/openapi.json` is made from the same list.
 
+use std::time::Instant;
+
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 
@@ -8,6 +10,7 @@ use super::body::Answer;
 use super::problem::{Refused, problem};
 use super::{events, health, openapi, orders, swagger};
 use crate::error::Error;
+use crate::metrics::{self, Status};
 use crate::ports::Ports;
 
 /// All that a node answers.
@@ -81,12 +84,36 @@ impl Route {
     }
 }
 
+impl From<Route> for metrics::Route {
+    fn from(route: Route) -> Self {
+        match route {
+            Route::Orders => Self::Orders,
+            Route::Order => Self::Order,
+            Route::Customer => Self::Customer,
+            Route::Events => Self::Events,
+            Route::Health => Self::Health,
+            Route::Live => Self::Live,
+            Route::Ready => Self::Ready,
+            Route::Metrics => Self::Metrics,
+            Route::OpenApi => Self::OpenApi,
+            Route::Swagger => Self::Swagger,
+            Route::SwaggerFile => Self::SwaggerFile,
+        }
+    }
+}
+
 /// Answers one request.
 pub(super) async fn route<P: Ports>(app: &App<P>, request: Request<Incoming>) -> Response<Answer> {
-    match dispatch(app, request).await {
+    let begun = Instant::now();
+    let route = Route::of(request.uri().path()).map_or(metrics::Route::Other, |(route, _)| route.into());
+    let method = request.method().into();
+    let response = match dispatch(app, request).await {
         Ok(response) => response,
         Err(refused) => problem(&refused),
-    }
+    };
+    let status = Status(response.status().as_u16());
+    app.core().metrics.http_requests.of((route, (method, status))).observe(begun.elapsed());
+    response
 }
 
 async fn dispatch<P: Ports>(app: &App<P>, request: Request<Incoming>) -> Result<Response<Answer>, Refused> {
@@ -124,6 +151,15 @@ async fn read<P: Ports>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metrics_name_a_route_as_the_document_does() {
+        use crate::metrics::Labels as _;
+        for route in Route::ALL {
+            let label = metrics::Route::text(metrics::Route::from(route).index());
+            assert_eq!(label, format!("route=\"{}\"", route.template()));
+        }
+    }
 
     #[test]
     fn every_route_is_found_by_its_own_path_and_by_no_other() {

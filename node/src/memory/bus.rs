@@ -14,6 +14,7 @@ use super::wire::{Broken, Operation, Wire, Wires};
 use crate::order::{MessageId, NodeId};
 use crate::ports::{Bus, BusError, Clock, Link, PublishAck, PublishError, Start, StreamState};
 use crate::settings::Settings;
+use crate::trace::TraceParent;
 
 /// The stream; clones are the same stream.
 #[derive(Debug)]
@@ -118,7 +119,18 @@ impl<C: Clock> SharedStream<C> {
 
     /// Publishes as any program could, over no wire.
     pub fn publish(&self, subject: &str, id: Option<&str>, payload: Bytes) -> Result<PublishAck, PublishError> {
-        let message = Message { subject: subject.to_owned(), id: id.map(str::to_owned), payload, stored_at: self.0.clock.now() };
+        self.publish_within(subject, id, None, payload)
+    }
+
+    fn publish_within(
+        &self,
+        subject: &str,
+        id: Option<&str>,
+        trace: Option<TraceParent>,
+        payload: Bytes,
+    ) -> Result<PublishAck, PublishError> {
+        let stored_at = self.0.clock.now();
+        let message = Message { subject: subject.to_owned(), id: id.map(str::to_owned), trace, payload, stored_at };
         let elapsed = self.0.clock.elapsed();
         self.change(|state| match &mut state.log {
             Some(log) => log.store(message, elapsed),
@@ -228,8 +240,15 @@ impl<C: Clock> Bus for MemoryBus<C> {
         self.wire.link()
     }
 
-    async fn publish(&self, subject: &str, id: &MessageId, payload: Bytes) -> Result<PublishAck, PublishError> {
-        match self.run(Operation::Publish, || self.stream.publish(subject, Some(id.as_str()), payload)).await {
+    async fn publish(
+        &self,
+        subject: &str,
+        id: &MessageId,
+        trace: Option<TraceParent>,
+        payload: Bytes,
+    ) -> Result<PublishAck, PublishError> {
+        let publish = || self.stream.publish_within(subject, Some(id.as_str()), trace, payload);
+        match self.run(Operation::Publish, publish).await {
             // A subject of this node's own is only not taken yet, by a stream that is set up in another way.
             Ok(Err(PublishError::Retry(why))) if !self.own.take(subject) && !self.takes(subject) => {
                 Err(PublishError::ForGood(why))
@@ -241,7 +260,7 @@ impl<C: Clock> Bus for MemoryBus<C> {
 
     #[cfg(feature = "planted-bugs")]
     async fn publish_blindly(&self, subject: &str, id: &MessageId, payload: Bytes) {
-        let _ = self.publish(subject, id, payload).await;
+        let _ = self.publish(subject, id, None, payload).await;
     }
 
     async fn message_id_at(&self, sequence: u64) -> Result<Option<String>, BusError> {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::consumer::Consumer;
 use crate::ports::{PublishAck, PublishError};
 use crate::settings::Settings;
+use crate::trace::TraceParent;
 
 /// Largest message, header and payload, in bytes; as the real stream is made with.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -45,6 +46,7 @@ impl LogSettings {
 pub(super) struct Message {
     pub(super) subject: String,
     pub(super) id: Option<String>,
+    pub(super) trace: Option<TraceParent>,
     pub(super) payload: Bytes,
     pub(super) stored_at: Timestamp,
 }

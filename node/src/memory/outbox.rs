@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::order::{MessageId, OrderId};
-use crate::ports::{ClaimedRow, Claims, Failure, Grave, RowFate, RowKey};
+use crate::ports::{Backlog, ClaimedRow, Claims, Failure, Grave, RowFate, RowKey};
 
 /// Rows that one step of the sweep looks at.
 const SWEEP_STEP: usize = 1000;
+/// Rows that are looked at for the oldest.
+const OLDEST_OF: usize = 32;
 
 /// An idempotency record.
 #[derive(Debug, Clone)]
@@ -65,6 +67,13 @@ pub(super) fn millis(duration: Duration) -> i64 {
 impl Outbox {
     pub(super) fn depth(&self) -> u64 {
         self.index.len() as u64
+    }
+
+    /// Its size, and how old the oldest of the rows is that are due first.
+    pub(super) fn backlog(&self, now: i64) -> Backlog {
+        let first = self.index.iter().take(OLDEST_OF).filter_map(|(_, id)| self.rows.get(id));
+        let oldest = first.map(|row| row.created_ms).min().unwrap_or(now);
+        Backlog { depth: self.depth(), oldest_age: Duration::from_millis(u64::try_from(now - oldest).unwrap_or(0)) }
     }
 
     pub(super) fn insert(&mut self, new: &NewRow<'_>, now: i64) {

@@ -375,7 +375,7 @@ impl<C: Clock> Store for MemoryStore<C> {
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.run(Operation::Read, Access::Read, |state, _| Ok(Backlog { depth: state.data.outbox.depth() })).await
+        self.run(Operation::Read, Access::Read, |state, now| Ok(state.data.outbox.backlog(now / 1000))).await
     }
 
     async fn apply(&self, stream: &str, items: &[ApplyItem]) -> Result<AppliedBatch, StoreError> {

@@ -80,6 +80,7 @@ impl<C: Clock> Subscription for MemorySubscription<C> {
                     attempt: delivered.attempt,
                     subject: message.subject,
                     message_id: message.id,
+                    trace: message.trace,
                     payload: message.payload,
                     receipt: MemoryReceipt(delivered.sequence),
                 };

@@ -12,6 +12,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use super::connection::Session;
 use super::stream::{ConsumerSettings, get};
 use crate::ports::{BusError, Delivery, Start, Subscription};
+use crate::trace::{TRACEPARENT, TraceParent};
 
 /// Deliveries asked for at once.
 const PULL_BATCH: usize = 512;
@@ -124,6 +125,11 @@ impl NatsSubscription {
                 .as_ref()
                 .and_then(|headers| headers.get(NATS_MESSAGE_ID))
                 .map(|id| id.as_str().to_owned()),
+            trace: message
+                .headers
+                .as_ref()
+                .and_then(|headers| headers.get(TRACEPARENT))
+                .and_then(|trace| TraceParent::parse(trace.as_str())),
             payload: message.payload,
             receipt: acker,
         })

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::connection::Session;
 use crate::order::MessageId;
 use crate::ports::{BusError, PublishAck, PublishError};
+use crate::trace::{TRACEPARENT, TraceParent};
 
 /// "message size exceeds maximum allowed": the stream's own limit for one message.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
@@ -23,12 +24,17 @@ pub(super) async fn publish(
     session: &Session,
     subject: &str,
     id: &MessageId,
+    trace: Option<TraceParent>,
     payload: Bytes,
 ) -> Result<PublishAck, PublishError> {
     if !speakable(subject) {
         return Err(PublishError::ForGood(format!("{subject:?} is no subject to publish to")));
     }
-    let publishing = session.context.publish_with_headers(subject.to_owned(), headers(id), payload);
+    let mut headers = headers(id);
+    if let Some(trace) = trace {
+        headers.insert(TRACEPARENT, trace.to_string());
+    }
+    let publishing = session.context.publish_with_headers(subject.to_owned(), headers, payload);
     let answer = match publishing.await {
         Ok(publishing) => publishing.await,
         Err(error) => Err(error),

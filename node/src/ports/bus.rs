@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Link;
 use crate::order::MessageId;
+use crate::trace::TraceParent;
 
 /// Why the bus did not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -68,6 +69,8 @@ pub struct Delivery<R> {
     pub attempt: u64,
     pub subject: String,
     pub message_id: Option<String>,
+    /// The trace of its publish, where it has one.
+    pub trace: Option<TraceParent>,
     pub payload: Bytes,
     pub receipt: R,
 }
@@ -89,11 +92,12 @@ pub trait Bus: Send + Sync + 'static {
     /// Is the stream reachable, and under which epoch?
     fn link(&self) -> Link;
 
-    /// Publishes one message and waits for the stream's acknowledgement.
+    /// Publishes one message and waits for the stream's acknowledgement. Its trace travels beside the payload.
     fn publish(
         &self,
         subject: &str,
         id: &MessageId,
+        trace: Option<TraceParent>,
         payload: Bytes,
     ) -> impl Future<Output = Result<PublishAck, PublishError>> + Send;
     /// Hands one message over without waiting for anything. Only a planted bug does that.

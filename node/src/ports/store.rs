@@ -118,6 +118,8 @@ pub struct Claims {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub depth: u64,
+    /// Age of the oldest of some rows that are due first; nothing without rows.
+    pub oldest_age: Duration,
 }
 
 /// One delivery, as the apply step takes it.

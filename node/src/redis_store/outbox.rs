@@ -1,5 +1,7 @@
 //! Rows of the outbox: removed, postponed, buried, claimed, indexed again.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use redis::Value;
 
@@ -96,8 +98,10 @@ impl RedisStore {
     }
 
     pub(super) async fn measure_backlog(&self) -> Result<Backlog, StoreError> {
-        let depth = self.query(redis::cmd("ZCARD").arg(&self.keys.index)).await?;
-        Ok(Backlog { depth })
+        let mut call = self.scripts.backlog.call(1);
+        call.arg(&self.keys.index).arg(&self.keys.rows);
+        let (depth, oldest_ms): (u64, u64) = self.run(&self.scripts.backlog, &call).await?;
+        Ok(Backlog { depth, oldest_age: Duration::from_millis(oldest_ms) })
     }
 }
 

@@ -78,9 +78,9 @@ async fn an_order_is_new_once_then_replayed_or_in_conflict() {
     let conflict = node.post(&other).await;
     assert_eq!(conflict.status(), StatusCode::CONFLICT);
     assert!(conflict.text().await.expect("a body").contains("order-001"));
-    assert_eq!(node.metric("catga_orders_new_total").await, 1);
-    assert_eq!(node.metric("catga_orders_replayed_total").await, 1);
-    assert_eq!(node.metric("catga_orders_conflict_total").await, 1);
+    assert_eq!(node.metric("catga_orders_total{outcome=\"new\"}").await, 1);
+    assert_eq!(node.metric("catga_orders_total{outcome=\"replayed\"}").await, 1);
+    assert_eq!(node.metric("catga_orders_total{outcome=\"conflict\"}").await, 1);
     space.clean().await;
 }
 

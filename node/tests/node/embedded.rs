@@ -49,7 +49,11 @@ async fn an_embedded_node_tells_of_its_health_once_that_nothing_is_durable_and_o
     }
     node.place("counted").await;
     node.wait_metric("catga_apply_total", 1).await;
-    for (metric, value) in [("catga_orders_new_total", 1), ("catga_nats_up", 1), ("catga_redis_up", 1)] {
+    for (metric, value) in [
+        ("catga_orders_total{outcome=\"new\"}", 1),
+        ("catga_dependency_up{dependency=\"nats\"}", 1),
+        ("catga_dependency_up{dependency=\"redis\"}", 1),
+    ] {
         assert_eq!(node.metric(metric).await, value, "{metric}");
     }
     eventually("the outbox is empty", async || match node.metric("catga_outbox_depth").await {

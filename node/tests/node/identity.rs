@@ -65,7 +65,7 @@ async fn sigterm_finishes_what_is_in_flight_and_gives_the_name_up() {
         })
     });
     let posts: Vec<_> = posts.collect();
-    node.wait_metric("catga_orders_new_total", 1).await;
+    node.wait_metric("catga_orders_total{outcome=\"new\"}", 1).await;
     let begun = Instant::now();
     node.signal("-TERM");
     let status = node.exit().await;

@@ -23,7 +23,7 @@ async fn a_request_that_took_all_its_time_is_doubtful_once_it_was_handed_on() {
     assert_eq!(doubtful.status(), StatusCode::GATEWAY_TIMEOUT, "the store has it");
     assert_eq!(node.get("/api/orders/doubtful").await.0, StatusCode::SERVICE_UNAVAILABLE, "a read wrote nothing");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}, and Redis may take 8 s", begun.elapsed());
-    assert_eq!(node.metric("catga_orders_indeterminate_total").await, 1);
+    assert_eq!(node.metric("catga_orders_total{outcome=\"indeterminate\"}").await, 1);
     assert_eq!(space.query::<i64>(&["EXISTS", &space.key("idempotency:doubtful")]).await, 1);
     space.clean().await;
 }

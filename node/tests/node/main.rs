@@ -22,6 +22,7 @@ mod identity;
 mod jwt;
 mod limits;
 mod memory;
+mod observe;
 mod outbox;
 mod permissions;
 #[cfg(feature = "planted-bugs")]

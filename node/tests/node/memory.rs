@@ -83,7 +83,7 @@ impl Sim {
 
 impl Running {
     async fn place(&self, id: &str) -> Result<Placement, Error> {
-        self.core.handle(PlaceOrder(order(id))).await
+        self.core.handle(PlaceOrder::from(order(id))).await
     }
 
     async fn place_new(&self, id: &str) {
@@ -189,7 +189,7 @@ fn a_slow_wire_that_is_cut_loses_what_is_on_its_way() {
         let one = sim.start("n1").await;
         one.wires.store.slow(Duration::from_millis(50));
         let (core, clock) = (Arc::clone(&one.core), sim.clock.clone());
-        let placing = tokio::spawn(async move { core.handle(PlaceOrder(order("late"))).await });
+        let placing = tokio::spawn(async move { core.handle(PlaceOrder::from(order("late"))).await });
         clock.run_for(Duration::from_millis(70)).await;
         assert!(sim.services.store.record(&OrderId::new("late").expect("an id")).is_some(), "it has arrived");
         assert!(!placing.is_finished(), "its answer is on its way");
@@ -318,7 +318,7 @@ fn one_seed_gives_one_history() {
                     nodes[2].wires.store.lose(Operation::Apply, Loss::Answer, 2);
                 }
                 let core = Arc::clone(&node.core);
-                tokio::spawn(async move { core.handle(PlaceOrder(order(&format!("order-{index}")))).await });
+                tokio::spawn(async move { core.handle(PlaceOrder::from(order(&format!("order-{index}")))).await });
                 sim.clock.run_for(Duration::from_millis(3)).await;
             }
             nodes[1].wires.bus.mend();

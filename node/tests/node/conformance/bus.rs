@@ -6,6 +6,7 @@ use bytes::Bytes;
 use node::memory::Operation;
 use node::order::MessageId;
 use node::ports::{Bus, Delivery, PublishAck, PublishError, Start, Subscription};
+use node::trace::TraceParent;
 
 use super::over_both;
 use super::world::{Way, World};
@@ -13,6 +14,7 @@ use crate::space::{DEADLINE, eventually};
 
 over_both!(
     a_duplicate_is_known_inside_the_window_and_proven_by_its_message,
+    a_trace_travels_beside_the_payload_and_changes_nothing_of_it,
     a_publish_whose_acknowledgement_is_lost_is_in_the_stream_once,
     a_duplicate_of_a_purged_message_is_not_proven,
     after_the_window_a_message_is_stored_again,
@@ -40,7 +42,7 @@ struct Publisher<'a, W: World> {
 
 impl<W: World> Publisher<'_, W> {
     async fn publish(&self, message: &str) -> Result<PublishAck, PublishError> {
-        self.bus.publish(&self.subject, &id(message), Bytes::from(message.to_owned())).await
+        self.bus.publish(&self.subject, &id(message), None, Bytes::from(message.to_owned())).await
     }
 
     async fn store(&self, message: &str) -> u64 {
@@ -99,6 +101,20 @@ async fn a_duplicate_is_known_inside_the_window_and_proven_by_its_message<W: Wor
     assert_eq!(bus.message_id_at(9).await.expect("a read"), None);
     assert_eq!(bus.duplicate_window(), Some(Duration::from_secs(120)));
     assert_eq!(world.stream_ids().await, ["a", "b"]);
+}
+
+async fn a_trace_travels_beside_the_payload_and_changes_nothing_of_it<W: World>(world: &W) {
+    let bus = world.bus("n1", &[]).await;
+    let publisher = publisher(world, &bus);
+    let trace = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    assert!(trace.is_some());
+    publisher.store("untraced").await;
+    let ack = bus.publish(&publisher.subject, &id("traced"), trace, Bytes::from_static(b"payload")).await;
+    assert_eq!(ack.expect("acknowledged").sequence, 2);
+    let mut subscription = subscribe::<W>(&bus, 1).await;
+    let delivered = take::<W>(&mut subscription, 2).await;
+    let seen: Vec<_> = delivered.iter().map(|delivery| (delivery.trace, delivery.payload.as_ref())).collect();
+    assert_eq!(seen, [(None, &b"untraced"[..]), (trace, &b"payload"[..])]);
 }
 
 async fn a_publish_whose_acknowledgement_is_lost_is_in_the_stream_once<W: World>(world: &W) {
@@ -161,11 +177,11 @@ async fn a_full_stream_refuses_until_there_is_room<W: World>(world: &W) {
 async fn what_the_stream_can_never_take_is_refused_for_good<W: World>(world: &W) {
     let bus = world.bus("n1", &[]).await;
     let subject = world.settings("n1", &[]).subject();
-    let refused = bus.publish(&subject, &id("large"), Bytes::from(vec![b'x'; 70_000])).await;
+    let refused = bus.publish(&subject, &id("large"), None, Bytes::from(vec![b'x'; 70_000])).await;
     assert!(matches!(refused, Err(PublishError::ForGood(_))), "{refused:?}");
-    bus.publish(&subject, &id("fits"), Bytes::from(vec![b'x'; 60_000])).await.expect("acknowledged");
+    bus.publish(&subject, &id("fits"), None, Bytes::from(vec![b'x'; 60_000])).await.expect("acknowledged");
     for astray in ["elsewhere.order", &format!("{subject}.*"), &format!("{subject}..x"), "", "two words"] {
-        let refused = bus.publish(astray, &id("astray"), Bytes::new()).await;
+        let refused = bus.publish(astray, &id("astray"), None, Bytes::new()).await;
         assert!(matches!(refused, Err(PublishError::ForGood(_))), "{astray:?}: {refused:?}");
     }
 }

@@ -72,7 +72,7 @@ impl<W: World> Running<W> {
     }
 
     async fn try_place(&self, id: &str, minor: u64) -> Result<Placement, Error> {
-        self.core.handle(PlaceOrder(placed(id, "nobody", minor).order)).await
+        self.core.handle(PlaceOrder::from(placed(id, "nobody", minor).order)).await
     }
 
     async fn place(&self, id: &str) {

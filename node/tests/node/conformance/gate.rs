@@ -9,6 +9,7 @@ use node::ports::{
     Acceptance, Accepted, AppliedBatch, ApplyItem, Backlog, Bus, BusError, Claims, Delivery, Failure, Grave, Hold, Ledger, Link,
     Page, Progress, Projected, PublishAck, PublishError, RowFate, RowKey, Start, Store, StoreError, StreamState, Subscription,
 };
+use node::trace::TraceParent;
 use tokio::sync::watch;
 
 use crate::space::DEADLINE;
@@ -132,9 +133,15 @@ impl<B: Bus> Bus for Gated<B> {
     fn link(&self) -> Link {
         self.inner.link()
     }
-    async fn publish(&self, subject: &str, id: &MessageId, payload: Bytes) -> Result<PublishAck, PublishError> {
+    async fn publish(
+        &self,
+        subject: &str,
+        id: &MessageId,
+        trace: Option<TraceParent>,
+        payload: Bytes,
+    ) -> Result<PublishAck, PublishError> {
         self.gate.pass(Step::Publish).await;
-        self.inner.publish(subject, id, payload).await
+        self.inner.publish(subject, id, trace, payload).await
     }
     #[cfg(feature = "planted-bugs")]
     async fn publish_blindly(&self, subject: &str, id: &MessageId, payload: Bytes) {
