@@ -43,13 +43,13 @@ pub(crate) fn exporter<S>() -> Result<Option<(Exporter, Boxed<S>)>, ExporterBuil
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
-    let named = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !ENDPOINT.iter().any(|name| named(&name)) {
+    let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !ENDPOINT.iter().any(|name| named(name)) {
         return Ok(None);
     }
     let exporter = Told { inner: SpanExporter::builder().with_http().build()?, away: AtomicBool::new(false) };
     let mut resource = Resource::builder();
-    if !named(&"OTEL_SERVICE_NAME") {
+    if !named("OTEL_SERVICE_NAME") {
         resource = resource.with_service_name("catga-node");
     }
     if let Ok(node) = std::env::var("CATGA_NODE_ID") {
