@@ -79,7 +79,10 @@ pub(super) fn send(criterion: &mut Criterion) {
     criterion.bench_function("send/crate-brazier", |bencher| {
         bencher.iter(|| finish(black_box(&mut brazier).send::<Add, u64>(request())));
     });
-    let mut mediator = mediator::DefaultAsyncMediator::builder().add_handler(Adder).build();
+    // It can only be built inside a runtime of several threads.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    let building = async { mediator::DefaultAsyncMediator::builder().add_handler(Adder).build() };
+    let mut mediator = runtime.block_on(building);
     criterion.bench_function("send/crate-mediator", |bencher| {
         use mediator::AsyncMediator as _;
         bencher.iter(|| finish(black_box(&mut mediator).send::<Add, u64>(request())));
