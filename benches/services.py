@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -64,10 +65,10 @@ class Container:
         options = ["--label", LABEL, "--network", "host", "--user", "0:0", "-v", f"{self.volume}:/data"]
         self.id = docker("create", *options, self.image, *words)
         if conf:
-            path = Path(f"/tmp/durability-{os.getpid()}.conf")
-            path.write_text(conf.format(port=self.port))
-            docker("cp", str(path), f"{self.id}:/service.conf")
-            path.unlink()
+            with tempfile.TemporaryDirectory(prefix="durability-") as folder:
+                path = Path(folder) / "service.conf"
+                path.write_text(conf.format(port=self.port))
+                docker("cp", str(path), f"{self.id}:/service.conf")
         self.noise = []
 
     def __enter__(self):
