@@ -18,6 +18,22 @@ const ASK: Duration = Duration::from_secs(30);
 /// Starting waits for NATS and Redis to be healthy, and Redis may have to load its data.
 const UP: Duration = Duration::from_secs(180);
 const DOWN: Duration = Duration::from_secs(120);
+/// What an operator may set for nodes in the shell or in `.env`, and what would change what a run measures, or keep the
+/// harness out: empty, which is the node's default.
+const PLAIN: [&str; 12] = [
+    "CATGA_API_KEY",
+    "CATGA_LOG_FORMAT",
+    "CATGA_MAX_CONNECTIONS",
+    "CATGA_MAX_IN_FLIGHT",
+    "CATGA_NATS_PASSWORD",
+    "CATGA_NATS_TOKEN",
+    "CATGA_NATS_USER",
+    "CATGA_REDIS_PASSWORD",
+    "CATGA_REDIS_USER",
+    "CATGA_STREAM_REPLICAS",
+    "CATGA_WORKERS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
 /// The data goes too, so nobody needs a graceful stop.
 const HURRIED_GRACE: &str = "1";
 
@@ -107,6 +123,7 @@ impl Run<'_> {
             .env("DOCKER_HOST", self.engine.host())
             .env("COMPOSE_PROJECT_NAME", self.project)
             .env("CATGA_OWNER", OWNER)
+            .envs(PLAIN.map(|name| (name, "")))
             // A bug is planted on purpose or not at all.
             .env_remove("CATGA_PLANT")
             .env_remove("COMPOSE_PROFILES");
@@ -135,6 +152,14 @@ fn is_too_old(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_is_made_plain_is_in_the_compose_file() {
+        let compose = include_str!("../../../docker-compose.yml");
+        for name in PLAIN {
+            assert!(compose.contains(&format!("\n    {name}:")), "{name}");
+        }
+    }
 
     #[test]
     fn only_versions_before_the_specification_are_too_old() {
