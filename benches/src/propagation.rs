@@ -90,14 +90,17 @@ pub async fn run(what: Propagation) -> anyhow::Result<String> {
         senders.spawn(sender(Connection::open(&what.address).await?, Arc::clone(&queue)));
     }
     let total = what.rate * what.seconds;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(what.rate)?);
+    let begun = Instant::now();
+    let period = Duration::from_secs(1) / u32::try_from(what.rate)?;
+    let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for number in 0..total {
-        ticks.tick().await;
+        let due = ticks.tick().await;
         let id = format!("{}-{number}", what.prefix);
         node.begin(&id);
         orders.send(id.clone())?;
-        tokio::time::sleep(Duration::from_secs(1) / u32::try_from(2 * what.rate)?).await;
+        // By the schedule, so that a timer's coarse steps do not add up.
+        tokio::time::sleep_until(due + period / 2).await;
         bare.begin(&id);
         publish(&context, &name, &id).await?;
     }
@@ -105,9 +108,10 @@ pub async fn run(what: Propagation) -> anyhow::Result<String> {
     while let Some(ended) = senders.join_next().await {
         ended.context("a sender")??;
     }
+    let rate = total as f64 / begun.elapsed().as_secs_f64();
     let wanted = usize::try_from(total)?;
     let report = format!(
-        r#"{{"node":{},"bare":{}}}"#,
+        r#"{{"rate":{rate:.1},"node":{},"bare":{}}}"#,
         node.report(wanted * what.feeds.len()).await,
         bare.report(wanted * CONSUMERS).await
     );
