@@ -158,7 +158,7 @@ impl Store for RedisStore {
         match reply.as_slice() {
             [Value::Int(0)] => Ok(Hold::Ours),
             [Value::Int(1), holder] => Ok(Hold::Theirs(outbox::text(holder))),
-            [Value::Int(2)] => Ok(Hold::Replaced),
+            [Value::Int(2), token] => Ok(Hold::Replaced { token: outbox::text(token) }),
             _ => Err(StoreError::Failed(format!("asking for {} was answered strangely", self.keys.owner))),
         }
     }

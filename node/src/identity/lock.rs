@@ -48,21 +48,22 @@ pub async fn hold_identity<P: Ports>(core: Arc<Core<P>>, instance: Instance) -> 
     let mut replaced = 0;
     loop {
         let held = core.store.hold(&instance.name, &instance.token).await;
-        if matches!(held, Ok(Hold::Replaced)) && core.life.phase() == Phase::Serving {
-            tracing::warn!(node = %core.node, instance = %instance.name, "another process of this instance had taken the node's name");
-            replaced += 1;
-        } else {
-            replaced = 0;
-        }
-        // One that takes the name back again and again is no predecessor, but alive beside us.
-        if replaced > 1 {
-            let holder = format!("{}, as this one calls itself", instance.name);
-            // At once, or the other one would find our token and end as well.
-            let _ = core.store.release(&instance.token).await;
-            return Err(IdentityLost { node: core.node.to_string(), holder });
+        match &held {
+            Ok(Hold::Replaced { token }) if core.life.phase() == Phase::Serving => {
+                tracing::warn!(node = %core.node, instance = %instance.name, "another process of this instance had taken the node's name");
+                replaced += 1;
+                // One that takes the name back again and again is no predecessor, but alive beside us. It sees the same of
+                // us, and only one of the two may end.
+                if replaced > 1 && instance.token < *token {
+                    let _ = core.store.release(&instance.token).await;
+                    let holder = format!("{}, as this one calls itself", instance.name);
+                    return Err(IdentityLost { node: core.node.to_string(), holder });
+                }
+            }
+            _ => replaced = 0,
         }
         let pause = match held {
-            Ok(Hold::Ours | Hold::Replaced) => {
+            Ok(Hold::Ours | Hold::Replaced { .. }) => {
                 if core.life.phase() == Phase::Starting {
                     tracing::info!(node = %core.node, instance = %instance.name, "the node's name is held");
                 }

@@ -433,13 +433,13 @@ impl<C: Clock> Store for MemoryStore<C> {
                     if held.instance != instance {
                         return Ok(Hold::Theirs(held.instance.clone()));
                     }
-                    true
+                    Some(std::mem::take(&mut held.token))
                 }
-                _ => false,
+                _ => None,
             };
             let until_ms = now + millis(self.limits.identity_lease);
             *owner = Some(Owner { instance: instance.to_owned(), token: token.to_owned(), until_ms });
-            Ok(if foreign { Hold::Replaced } else { Hold::Ours })
+            Ok(foreign.map_or(Hold::Ours, |token| Hold::Replaced { token }))
         })
         .await
     }

@@ -207,8 +207,8 @@ pub struct Ledger {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hold {
     Ours,
-    /// Ours, taken from another process that calls itself the same instance.
-    Replaced,
+    /// Ours, taken from another process that calls itself the same instance; the token that it had.
+    Replaced { token: String },
     /// The instance that holds it.
     Theirs(String),
 }

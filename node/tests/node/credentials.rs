@@ -17,7 +17,7 @@ async fn output(mut node: Node) -> String {
 }
 
 async fn keeps_secrets(node: Node, secrets: &[&str]) {
-    let metrics = reqwest::get(format!("{}/metrics", node.url)).await.expect("an answer").text().await.expect("a body");
+    let metrics = node.metrics().await;
     let health = node.get("/health").await.1.to_string();
     let output = output(node).await;
     for secret in secrets {

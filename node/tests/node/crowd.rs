@@ -15,10 +15,8 @@ use crate::space::{Node, Space, authority, eventually, order};
 const CROWD: usize = 10_000;
 /// Descriptors that this process needs beside them: the other tests' nodes, pipes and clients.
 const OTHERS: u64 = 1_000;
-/// What a node takes beside its connections, in KiB.
-const OWN_KIB: u64 = 64 * 1024;
 /// What a connection may cost, in KiB: the buffer for its request's head (8 KiB) and the state around it.
-const CONNECTION_KIB: u64 = 12;
+const CONNECTION_KIB: u64 = 18;
 
 fn make_room() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -82,7 +80,7 @@ async fn ten_thousand_silent_and_slow_clients_do_not_stop_an_order_and_are_let_g
     }
     node.wait_metric("catga_apply_total", 50).await;
     let crowded = resident_kib(&node);
-    let bound = OWN_KIB + CROWD as u64 * CONNECTION_KIB;
+    let bound = alone + CROWD as u64 * CONNECTION_KIB;
     assert!(crowded < bound, "{alone} KiB alone, {crowded} KiB with {CROWD} connections: more than {bound}");
     assert_eq!(node.metric("catga_http_connections_refused_total").await, 0);
     let let_go = Instant::now();

@@ -3,7 +3,7 @@
 //! The tests run on one thread, so that orders which are placed at once are all queued before the first is sent:
 //! they are one group, or as many as the test says.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser as _;
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use node::ports::{Acceptance, Accepted, ApplyItem, ItemKind, Store as _, StoreEr
 use node::redis_store::RedisStore;
 
 use crate::proxy::{Mode, Proxy};
-use crate::space::{Space, authority, redis_url};
+use crate::space::{Space, authority, eventually, redis_url};
 
 async fn store(space: &Space, redis: &str, more: &[&str]) -> RedisStore {
     let arguments = ["node", "--redis-url", redis, "--key-prefix", &space.name];
@@ -152,9 +152,16 @@ async fn a_group_cut_off_in_flight_is_lost_and_one_that_waits_behind_it_is_prove
     // From here on the server knows the script.
     assert_eq!(accept(&store, &placed("before", 100)).await.expect("an answer"), Accepted::New);
     redis.set(Mode::DropAnswers);
-    let later = async |turns: u32, orders: &[PlacedOrder]| {
-        // Each turn lets the group before be taken off the queue, so that the groups do not become one.
-        tokio::time::sleep(Duration::from_millis(50) * turns).await;
+    // Each group comes when those before it were executed, so that the groups do not become one.
+    let after = async |before: &[PlacedOrder], orders: &[PlacedOrder]| {
+        for placed in before {
+            let record = space.key(&format!("idempotency:{}", placed.order.order_id));
+            eventually(&format!("{record} is written"), async || match space.query::<i64>(&["EXISTS", &record]).await {
+                1 => Ok(()),
+                count => Err(count.to_string()),
+            })
+            .await;
+        }
         (accept_all(&store, orders).await, Instant::now())
     };
     // The watch finds the silence long before a command's own time is over.
@@ -165,7 +172,7 @@ async fn a_group_cut_off_in_flight_is_lost_and_one_that_waits_behind_it_is_prove
         assert_eq!(accept(&store, &placed("afterwards", 100)).await.expect("an answer"), Accepted::New);
         Instant::now()
     };
-    let (first, second, third, afterwards) = tokio::join!(later(0, &one), later(1, &two), later(2, &waiting), back);
+    let (first, second, third, afterwards) = tokio::join!(after(&[], &one), after(&one, &two), after(&two, &waiting), back);
     for answer in first.0.iter().chain(&second.0) {
         assert!(matches!(answer, Err(StoreError::Lost(_))), "it may have been executed: {answer:?}");
     }

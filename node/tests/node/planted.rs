@@ -16,6 +16,12 @@ async fn redelivery_skips_inbox_applies_twice() {
     // What this node asks the stream for has arrived there before the cut.
     other.place("before").await;
     node.wait_applied("before").await;
+    // An acknowledgement that the cut takes with it would have this one delivered again, too.
+    eventually("it is acknowledged", async || {
+        let info = space.stream().await.consumer_info("n1").await.expect("the consumer exists");
+        if info.ack_floor.stream_sequence == 1 { Ok(()) } else { Err(format!("{info:?}")) }
+    })
+    .await;
     nats.set(Mode::DropRequests);
     other.place("twice").await;
     node.wait_applied("twice").await;

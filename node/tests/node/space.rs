@@ -238,9 +238,14 @@ impl Node {
         serde_json::from_str(&body).expect("the answer is JSON")
     }
 
+    /// All metrics, as they are scraped.
+    pub(crate) async fn metrics(&self) -> String {
+        let response = self.client.get(format!("{}/metrics", self.url)).send().await.expect("the node answers");
+        response.text().await.expect("a body")
+    }
+
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.client.get(format!("{}/metrics", self.url)).send().await.expect("the node answers");
-        let text = text.text().await.expect("a body");
+        let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("there is no metric {name} in {text}")).parse().expect("a number")
     }

@@ -263,7 +263,8 @@ async fn a_name_is_held_by_one_instance_and_its_lease_ends(world: &impl World) {
     assert_eq!(hold(&one, "a", "1").await, Hold::Ours);
     assert_eq!(hold(&one, "a", "1").await, Hold::Ours, "renewed");
     assert_eq!(hold(&two, "b", "2").await, Hold::Theirs("a".to_owned()));
-    assert_eq!(hold(&two, "a", "2").await, Hold::Replaced, "the same instance is the process after us");
+    let after_us = Hold::Replaced { token: "1".to_owned() };
+    assert_eq!(hold(&two, "a", "2").await, after_us, "the same instance is the process after us");
     one.release("1").await.expect("an answer");
     assert_eq!(hold(&one, "b", "3").await, Hold::Theirs("a".to_owned()), "a token that holds nothing releases nothing");
     one.try_write().await.expect("written");
