@@ -10,6 +10,7 @@ mod obituaries;
 mod pace;
 mod planted;
 mod queries;
+mod ration;
 mod recover;
 mod relay;
 mod settle;
@@ -21,7 +22,7 @@ use bytes::Bytes;
 
 use crate::metrics::Metrics;
 use crate::order::NodeId;
-use crate::ports::{Ports, Rng, StoreError};
+use crate::ports::{Clock as _, Ports, Rng, StoreError};
 use crate::settings::Settings;
 use crate::state::Life;
 use crate::trace::TraceParent;
@@ -59,6 +60,8 @@ pub struct Core<P: Ports> {
     doubt: Outage,
     refusal: Refusal,
     told: events::Told,
+    /// Lines about messages that cannot be applied.
+    parked_lines: Mutex<ration::Ration>,
 }
 
 /// Why the store refuses to be written to, if it does.
@@ -122,6 +125,7 @@ impl<P: Ports> Core<P> {
         let token = fresh_token(&rng);
         let (metrics, life, feed) = (Arc::default(), Life::default(), Feed::default());
         let subject = settings.subject().into();
+        let parked_lines = Mutex::new(ration::Ration::new(clock.elapsed()));
         let core = Self {
             node,
             settings,
@@ -141,6 +145,7 @@ impl<P: Ports> Core<P> {
             doubt: Outage::default(),
             refusal: Refusal::default(),
             told: events::Told::default(),
+            parked_lines,
         };
         (core, inbox)
     }

@@ -1,7 +1,7 @@
 //! Applying deliveries: in batches, each one atomic step of the store, then acknowledged.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tracing::Span;
@@ -36,6 +36,12 @@ enum SessionEnd {
     Purged { floor: u64, purged: u64 },
     #[error("the consumer was changed: {0}")]
     Altered(String),
+}
+
+/// Why this node's consumer is made anew.
+enum Anew {
+    Behind { acknowledged: u64, floor: u64 },
+    Altered { altered: String, floor: u64 },
 }
 
 impl<P: Ports> Core<P> {
@@ -86,8 +92,9 @@ impl<P: Ports> Core<P> {
     }
 
     async fn apply_deliveries(&self) -> Result<(), SessionEnd> {
-        let (stream, start) = self.compare_floors().await?;
+        let (stream, start, anew) = self.compare_floors().await?;
         let mut subscription = self.bus.subscribe(start).await?;
+        self.tell_anew(anew);
         let limit = usize::from(self.settings.apply_batch);
         let mut compare = pin!(self.clock.sleep(self.settings.ack_wait));
         let mut purged = None;
@@ -108,7 +115,7 @@ impl<P: Ports> Core<P> {
 
     /// Where the projection is behind what this node acknowledged, the store lost writes: the consumer is made
     /// anew where the projection ends.
-    async fn compare_floors(&self) -> Result<(String, Start), SessionEnd> {
+    async fn compare_floors(&self) -> Result<(String, Start, Option<Anew>), SessionEnd> {
         let stream = self.bus.state().await?;
         self.note_pending(&stream);
         let progress = self.store.progress().await?;
@@ -119,6 +126,7 @@ impl<P: Ports> Core<P> {
         // What lies before the first message cannot be applied any more, and what lies behind the last does not exist.
         let floor = if same { progress.floor.max(purged).min(stream.last_sequence.max(purged)) } else { purged };
         if !same || floor != progress.floor {
+            self.store.follow(&stream.identity, floor).await?;
             match &progress.stream {
                 Some(before) if !same => {
                     tracing::warn!(%before, now = %stream.identity, "the stream was made anew; the projection follows it from its beginning");
@@ -145,23 +153,30 @@ impl<P: Ports> Core<P> {
                 }
                 _ => {}
             }
-            self.store.follow(&stream.identity, floor).await?;
         }
-        let start = match stream.ack_floor {
-            Some(acknowledged) if acknowledged > floor => {
+        let anew = match (stream.ack_floor, stream.altered) {
+            (Some(acknowledged), _) if acknowledged > floor => Some(Anew::Behind { acknowledged, floor }),
+            (Some(_), Some(altered)) => Some(Anew::Altered { altered, floor }),
+            _ => None,
+        };
+        let from = floor + 1;
+        let start = if anew.is_some() { Start::Rewind { from } } else { Start::Resume { or_from: from } };
+        self.pace.begin(floor);
+        Ok((stream.identity, start, anew))
+    }
+
+    /// Told of when it is done: what cannot be done is tried again and again.
+    fn tell_anew(&self, anew: Option<Anew>) {
+        match anew {
+            Some(Anew::Behind { acknowledged, floor }) => {
                 self.metrics.rewinds.increment();
                 tracing::warn!(acknowledged, floor, "the projection is behind what was acknowledged; the consumer is made anew");
-                Start::Rewind { from: floor + 1 }
             }
-            Some(_) if stream.altered.is_some() => {
-                let altered = stream.altered.as_deref().unwrap_or_default();
+            Some(Anew::Altered { altered, floor }) => {
                 tracing::warn!(altered, floor, "the consumer is not set up as this node needs it; it is made anew");
-                Start::Rewind { from: floor + 1 }
             }
-            _ => Start::Resume { or_from: floor + 1 },
-        };
-        self.pace.begin(floor);
-        Ok((stream.identity, start))
+            None => {}
+        }
     }
 
     /// Fails where the store lost what this node acknowledged, or the consumer is another; beginning anew then mends it.
@@ -217,9 +232,9 @@ impl<P: Ports> Core<P> {
                     let (sequence, applied_at_us) = (item.sequence, batch.applied_at_us);
                     applied.push((OrderApplied { placed: *placed, sequence, position, applied_at_us }, span));
                 }
-                (Effect::Parked(reason), kind) => {
-                    tracing::error!(sequence = item.sequence, reason, message = ?kind, "a message was set aside");
-                }
+                // What was set aside before and comes again, e.g. after a rewind, was told of then.
+                (Effect::Parked(reason), kind) if batch.newly_parked > 0 => self.tell_parked(item.sequence, reason, &kind),
+                (Effect::Parked(_), _) => {}
                 _ => self.metrics.skipped.increment(),
             }
         }
@@ -233,6 +248,13 @@ impl<P: Ports> Core<P> {
         }
         self.interrupted.over(|| tracing::info!("applying goes on"));
         Ok(())
+    }
+
+    fn tell_parked(&self, sequence: u64, reason: &str, message: &ItemKind) {
+        let line = self.parked_lines.lock().unwrap_or_else(PoisonError::into_inner).line(self.clock.elapsed());
+        if let Some(untold) = line {
+            tracing::error!(sequence, reason, ?message, untold, "a message was set aside");
+        }
     }
 
     /// One span an item, where anybody wants spans.

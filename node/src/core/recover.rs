@@ -50,11 +50,14 @@ impl<P: Ports> Core<P> {
         self.metrics.claims.add(claims.rows.len() as u64);
         let rows = claims.rows.into_iter().map(|row| self.recover_row(row, &token));
         let mut publishing = stream::iter(rows).buffer_unordered(window);
+        let mut got_on = false;
         while let Some(settlement) = publishing.next().await {
+            got_on |= matches!(settlement, Some(Settlement::Remove(_) | Settlement::Bury(_)));
             send(settle, settlement).await;
         }
         self.pace.hold_back(&self.clock, self.settings.recover_interval).await;
-        Ok(claims.more && self.bus.link().is_up())
+        // A stream that takes nothing, e.g. because it is full, is not asked again without a rest.
+        Ok(claims.more && got_on && self.bus.link().is_up())
     }
 
     async fn recover_row(&self, claimed: ClaimedRow, token: &str) -> Option<Settlement> {

@@ -98,12 +98,13 @@ impl<P: Ports> Core<P> {
             }
         }
         // What was accepted before is still relayed as far as time allows; the caller has the deadline.
-        while publishing.len() < window
-            && let Ok(outgoing) = inbox.try_recv()
-        {
-            publishing.push(self.publish(outgoing));
-        }
-        while let Some(settlement) = publishing.next().await {
+        loop {
+            while publishing.len() < window
+                && let Ok(outgoing) = inbox.try_recv()
+            {
+                publishing.push(self.publish(outgoing));
+            }
+            let Some(settlement) = publishing.next().await else { break };
             send(settle, settlement).await;
         }
     }

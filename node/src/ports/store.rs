@@ -208,7 +208,9 @@ pub struct Ledger {
 pub enum Hold {
     Ours,
     /// Ours, taken from another process that calls itself the same instance; the token that it had.
-    Replaced { token: String },
+    Replaced {
+        token: String,
+    },
     /// The instance that holds it.
     Theirs(String),
 }

@@ -6,8 +6,8 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -98,11 +98,12 @@ impl Desk {
         let mut link = self.link.watch();
         let mut in_flight = FuturesUnordered::new();
         let mut group = Vec::with_capacity(BATCH);
-        let (mut epoch, mut busy) = (0, 0);
+        // Only scripts of the current generation count as busy: what a cut left behind ends when it ends.
+        let (mut epoch, mut generation, mut busy) = (0, 0_u64, 0_usize);
         loop {
             tokio::select! {
                 biased;
-                Some(ended) = in_flight.next() => busy -= usize::from(ended == epoch),
+                Some(ended) = in_flight.next() => busy -= usize::from(ended == generation),
                 count = queue.recv_many(&mut group, BATCH), if busy < IN_FLIGHT => {
                     if count == 0 {
                         return;
@@ -110,25 +111,25 @@ impl Desk {
                     let connection = self.link.connection();
                     let sent_under = connection.as_ref().map_or(epoch, |(_, live)| *live);
                     if sent_under != epoch {
-                        (epoch, busy) = (sent_under, 0);
+                        (epoch, generation, busy) = (sent_under, generation + 1, 0);
                     }
                     let entrants = entrants(group.drain(..));
                     match connection {
                         Ok((connection, _)) => {
                             busy += 1;
-                            in_flight.push(self.accept_group(connection, epoch, entrants));
+                            in_flight.push(self.accept_group(connection, epoch, entrants).map(move |()| generation));
                         }
                         Err(error) => refuse(entrants, &error),
                     }
                 }
                 // Scripts that a cut left without an answer must not keep others waiting for the proof that they were not sent.
-                () = link.wait_end_of(epoch), if busy >= IN_FLIGHT => (epoch, busy) = (0, 0),
+                () = link.wait_end_of(epoch), if busy >= IN_FLIGHT => (generation, busy) = (generation + 1, 0),
             }
         }
     }
 
-    /// Accepts a group with one script; returns the epoch of its connection.
-    async fn accept_group(&self, mut connection: MultiplexedConnection, epoch: u64, entrants: Vec<Entrant>) -> u64 {
+    /// Accepts a group with one script.
+    async fn accept_group(&self, mut connection: MultiplexedConnection, epoch: u64, entrants: Vec<Entrant>) {
         let call = self.accept_call(&entrants);
         let replies: RedisResult<Vec<Value>> = self.scripts.accept.run(&call, &mut connection).await;
         match replies.map_err(|error| self.link.failed(epoch, &error)) {
@@ -144,7 +145,6 @@ impl Desk {
             }
             Err(error) => refuse(entrants, &error),
         }
-        epoch
     }
 
     fn accept_call(&self, entrants: &[Entrant]) -> Cmd {

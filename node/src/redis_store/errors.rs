@@ -1,6 +1,6 @@
 //! What a Redis error proves.
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 use crate::ports::StoreError;
 
@@ -18,14 +18,16 @@ pub(super) fn classify(error: &RedisError) -> StoreError {
     }
 }
 
-/// Does the error end the connection's usefulness?
+/// Does the error end the connection's usefulness? An answer that is not of the form that was asked for comes from a damaged
+/// key, and the next answer is as good as ever.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
-    error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error() || error.is_io_error()
+    let unrecoverable = error.is_unrecoverable_error() && error.kind() != ErrorKind::Parse;
+    error.is_timeout() || error.is_connection_dropped() || unrecoverable || error.is_io_error()
 }
 
 #[cfg(test)]
 mod tests {
-    use redis::{ErrorKind, Value};
+    use redis::Value;
 
     use super::*;
 

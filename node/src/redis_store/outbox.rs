@@ -84,14 +84,14 @@ impl RedisStore {
     pub(super) async fn sweep_rows(&self, cursor: u64) -> Result<(Option<u64>, u64), StoreError> {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(format!("{}*", self.keys.rows)).arg("COUNT").arg(SWEEP_STEP).arg("TYPE").arg("hash");
-        let (next, keys): (u64, Vec<String>) = self.query(&scan).await?;
+        let (next, keys): (u64, Vec<Vec<u8>>) = self.query(&scan).await?;
         let next = (next != 0).then_some(next);
         if keys.is_empty() {
             return Ok((next, 0));
         }
         let mut call = self.scripts.sweep.call(1);
         call.arg(&self.keys.index).arg(&self.keys.rows);
-        for id in keys.iter().filter_map(|key| key.strip_prefix(&self.keys.rows)) {
+        for id in keys.iter().filter_map(|key| key.strip_prefix(self.keys.rows.as_bytes())) {
             call.arg(id);
         }
         Ok((next, self.run(&self.scripts.sweep, &call).await?))

@@ -11,6 +11,7 @@ mod conformance;
 mod contract;
 mod credentials;
 mod crowd;
+mod damage;
 mod dead;
 mod delivery;
 mod document;

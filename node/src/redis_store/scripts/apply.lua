@@ -39,8 +39,12 @@ if #ids > 0 then
   end
   local sums, numbers = call('HMGET', KEYS[5], unpack(customers)), call('HMGET', KEYS[6], unpack(customers))
   for i = 1, #customers do
-    totals[customers[i]] = tonumber(sums[i] or '0')
+    -- A ledger that holds no number takes no order.
+    totals[customers[i]] = tonumber(sums[i] or '0') or LIMIT
     counts[customers[i]] = tonumber(numbers[i] or '0')
+    if not counts[customers[i]] then
+      totals[customers[i]] = LIMIT
+    end
   end
 end
 
@@ -60,7 +64,8 @@ for i = FIRST, #ARGV, WIDTH do
     parked[#parked + 1] = ARGV[i + 6]
   elseif entry and kind == 'order' then
     local kept = string.match(entry, '^%d+ %d+ %d+ %d+ (.*)$')
-    if kept == ARGV[i + 6] or string.match(kept, '^%S+ %S+ %S+ (.*)$') == customer .. ' ' .. ARGV[i + 5] then
+    -- An entry of another form is damaged: nothing is known of what was applied.
+    if kept and (kept == ARGV[i + 6] or string.match(kept, '^%S+ %S+ %S+ (.*)$') == customer .. ' ' .. ARGV[i + 5]) then
       outcome = 0
     else
       outcome = -2
@@ -72,7 +77,7 @@ for i = FIRST, #ARGV, WIDTH do
     outcome = position
     local applied = '1'
     if entry then
-      applied = format('%d', 1 + tonumber(string.match(entry, '^%d+ %d+ (%d+)')))
+      applied = format('%d', 1 + tonumber(string.match(entry, '^%d+ %d+ (%d+)') or '1'))
     end
     local at = format('%d', position)
     local text = at .. ' ' .. sequence .. ' ' .. applied .. ' ' .. now .. ' ' .. ARGV[i + 6]
