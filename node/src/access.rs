@@ -8,6 +8,10 @@ mod secret;
 mod tls;
 mod url;
 
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 pub(crate) use self::nats::Source as NatsSource;
 pub use self::nats::{NatsAccess, NatsProof};
 pub use self::redis::RedisAccess;
@@ -31,6 +35,11 @@ pub enum AccessError {
 /// An empty variable is one that is not set: compose files and shells pass such ones on.
 fn given<T: AsRef<str>>(value: Option<&T>) -> Option<&T> {
     value.filter(|value| !value.as_ref().is_empty())
+}
+
+/// A path, which may be empty for the same reason.
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -132,6 +134,9 @@ pub enum LogFormat {
 /// Sends the logs of this process to stdout.
 pub fn init(filter: &str, format: LogFormat) -> Result<LogGuard, LoggingError> {
     let parsed = EnvFilter::try_new(filter).map_err(|source| LoggingError::Filter { filter: filter.to_owned(), source })?;
+    // The client of NATS shows there what it logs in with, and only the password is masked: the user may be a secret, too.
+    let discreet = filter_fn(|line| *line.level() < Level::TRACE || line.target() != "async_nats::connection");
+    let parsed = parsed.and(discreet.with_max_level_hint(LevelFilter::TRACE));
     let (sender, receiver) = sync_channel(QUEUE);
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&receiver))?;
     let lines = Lines(sender.clone());

@@ -154,7 +154,7 @@ impl Store for RedisStore {
     async fn hold(&self, instance: &str, token: &str) -> Result<Hold, StoreError> {
         let mut call = self.scripts.hold.call(1);
         call.arg(&self.keys.owner).arg(instance).arg(token).arg(millis(self.limits.identity_lease));
-        let reply: Vec<Value> = self.run(&self.scripts.hold, &call).await?;
+        let reply: Vec<Value> = self.run(&self.scripts.hold, &call).await.map_err(forbidden)?;
         match reply.as_slice() {
             [Value::Int(0)] => Ok(Hold::Ours),
             [Value::Int(1), holder] => Ok(Hold::Theirs(outbox::text(holder))),
@@ -164,13 +164,26 @@ impl Store for RedisStore {
     }
 
     async fn try_write(&self) -> Result<(), StoreError> {
-        let ttl = millis(self.limits.identity_lease);
-        self.query(redis::cmd("SET").arg(&self.keys.canary).arg(1).arg("PX").arg(ttl)).await
+        let mut call = self.scripts.trial.call(3);
+        for kind in ["", ":row", ":index"] {
+            call.arg(format!("{}{kind}", self.keys.canary));
+        }
+        call.arg(millis(self.limits.identity_lease));
+        self.run(&self.scripts.trial, &call).await.map_err(forbidden)
     }
 
     async fn release(&self, token: &str) -> Result<(), StoreError> {
         let mut call = self.scripts.release.call(1);
         call.arg(&self.keys.owner).arg(token);
         self.run(&self.scripts.release, &call).await
+    }
+}
+
+/// A script that asks whether this node may work, and had not the permissions to, says that it may not: no order hangs
+/// on what it wrote before.
+fn forbidden(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Failed(error) if error.contains("ACL failure in script") => StoreError::Refused(error),
+        other => other,
     }
 }

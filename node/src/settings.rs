@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use jiff::SignedDuration;
 
-use crate::access::{NatsAccess, RedisAccess, Secret, ServiceUrl};
+use crate::access::{NatsAccess, RedisAccess, Secret, ServiceUrl, path};
 
 /// How a node runs.
 #[derive(Debug, Clone, Args)]
@@ -143,7 +143,7 @@ pub struct Settings {
     #[arg(long, env = "CATGA_API_KEY", value_name = "KEYS", hide_env_values = true)]
     pub api_key: Option<Secret>,
     /// File that holds the API keys, separated by commas or lines
-    #[arg(long, env = "CATGA_API_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "CATGA_API_KEY_FILE", value_name = "FILE", value_parser = path())]
     pub api_key_file: Option<PathBuf>,
     /// How long what is in flight may take to finish after SIGTERM
     #[arg(long, env = "CATGA_DRAIN_TIMEOUT", default_value = "3s", value_parser = duration, value_name = "TIME")]

@@ -6,9 +6,12 @@ use clap::Args;
 
 use super::tls::Names;
 use super::url::decoded;
-use super::{AccessError, Secret, TlsFiles, given};
+use super::{AccessError, Secret, TlsFiles, given, path};
 
 const NAMES: Names = Names { ca: "CATGA_NATS_CA", cert: "CATGA_NATS_CERT", key: "CATGA_NATS_KEY", scheme: "tls" };
+
+/// The client's own prefix of subjects for answers.
+const INBOX: &str = "_INBOX";
 
 /// How to log in to NATS: by user and password, by token, by a .creds file or by an nkey; by one of them only.
 #[derive(Debug, Clone, Args)]
@@ -26,35 +29,35 @@ pub struct NatsAccess {
     )]
     pub password: Option<Secret>,
     /// File with the password; read with every attempt to connect
-    #[arg(id = "nats-password-file", long = "nats-password-file", env = "CATGA_NATS_PASSWORD_FILE", value_name = "PATH")]
+    #[arg(id = "nats-password-file", long = "nats-password-file", env = "CATGA_NATS_PASSWORD_FILE", value_name = "PATH", value_parser = path())]
     pub password_file: Option<PathBuf>,
     /// Token for NATS; in a file it is better kept
     #[arg(id = "nats-token", long = "nats-token", env = "CATGA_NATS_TOKEN", value_name = "SECRET", hide_env_values = true)]
     pub token: Option<Secret>,
     /// File with the token; read with every attempt to connect
-    #[arg(id = "nats-token-file", long = "nats-token-file", env = "CATGA_NATS_TOKEN_FILE", value_name = "PATH")]
+    #[arg(id = "nats-token-file", long = "nats-token-file", env = "CATGA_NATS_TOKEN_FILE", value_name = "PATH", value_parser = path())]
     pub token_file: Option<PathBuf>,
     /// A .creds file, with a JWT and its nkey; read with every attempt to connect
-    #[arg(id = "nats-creds", long = "nats-creds", env = "CATGA_NATS_CREDS", value_name = "PATH")]
+    #[arg(id = "nats-creds", long = "nats-creds", env = "CATGA_NATS_CREDS", value_name = "PATH", value_parser = path())]
     pub creds: Option<PathBuf>,
     /// File with the seed of an nkey; read with every attempt to connect
-    #[arg(id = "nats-nkey-file", long = "nats-nkey-file", env = "CATGA_NATS_NKEY_FILE", value_name = "PATH")]
+    #[arg(id = "nats-nkey-file", long = "nats-nkey-file", env = "CATGA_NATS_NKEY_FILE", value_name = "PATH", value_parser = path())]
     pub nkey_file: Option<PathBuf>,
     /// Certificates (PEM) that NATS' must be signed by; without it those that the system trusts
-    #[arg(id = "nats-ca", long = "nats-ca", env = "CATGA_NATS_CA", value_name = "PATH")]
+    #[arg(id = "nats-ca", long = "nats-ca", env = "CATGA_NATS_CA", value_name = "PATH", value_parser = path())]
     pub ca: Option<PathBuf>,
     /// Certificate (PEM) that the node shows to NATS
-    #[arg(id = "nats-cert", long = "nats-cert", env = "CATGA_NATS_CERT", value_name = "PATH")]
+    #[arg(id = "nats-cert", long = "nats-cert", env = "CATGA_NATS_CERT", value_name = "PATH", value_parser = path())]
     pub cert: Option<PathBuf>,
     /// Key (PEM) of that certificate
-    #[arg(id = "nats-key", long = "nats-key", env = "CATGA_NATS_KEY", value_name = "PATH")]
+    #[arg(id = "nats-key", long = "nats-key", env = "CATGA_NATS_KEY", value_name = "PATH", value_parser = path())]
     pub key: Option<PathBuf>,
     /// Prefix of the subjects that answers come to, for permissions that keep clients apart
     #[arg(
         id = "nats-inbox-prefix",
         long = "nats-inbox-prefix",
         env = "CATGA_NATS_INBOX_PREFIX",
-        default_value = "_INBOX",
+        default_value = INBOX,
         value_name = "SUBJECT"
     )]
     pub inbox_prefix: String,
@@ -92,9 +95,12 @@ impl Source {
         })
     }
 
-    /// What it is, for humans.
-    pub(crate) fn shown(&self) -> String {
+    /// What it is, for humans; the user is named where it is certain to be one.
+    pub(crate) fn shown(&self, may_name: bool) -> String {
         match self {
+            Self::Fixed(NatsProof::Password { .. }) | Self::PasswordFile { .. } if !may_name => {
+                "the url's user and its password".to_owned()
+            }
             Self::Fixed(NatsProof::Password { user, .. }) | Self::PasswordFile { user, .. } => {
                 format!("user {user} and its password")
             }
@@ -111,8 +117,18 @@ fn file(path: Option<&PathBuf>) -> Option<&Path> {
 }
 
 impl NatsAccess {
+    /// Where answers come to.
+    pub(crate) fn inbox_prefix(&self) -> &str {
+        given(Some(&self.inbox_prefix)).map_or(INBOX, String::as_str)
+    }
+
     pub(crate) fn tls(&self, tls: bool) -> Result<TlsFiles, AccessError> {
         TlsFiles::new(self.ca.as_ref(), self.cert.as_ref(), self.key.as_ref(), tls, &NAMES)
+    }
+
+    /// Is the user set by a variable of its own?
+    pub(crate) fn names_user(&self) -> bool {
+        given(self.user.as_ref()).is_some()
     }
 
     /// Where the proof comes from; the url's user and password count where nothing else is set, and a user without a

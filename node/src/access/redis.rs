@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::tls::Names;
-use super::{AccessError, Secret, TlsFiles, given};
+use super::{AccessError, Secret, TlsFiles, given, path};
 
 const NAMES: Names = Names { ca: "CATGA_REDIS_CA", cert: "CATGA_REDIS_CERT", key: "CATGA_REDIS_KEY", scheme: "rediss" };
 
@@ -25,16 +25,16 @@ pub struct RedisAccess {
     )]
     pub password: Option<Secret>,
     /// File with the password of Redis; read with every attempt to connect
-    #[arg(id = "redis-password-file", long = "redis-password-file", env = "CATGA_REDIS_PASSWORD_FILE", value_name = "PATH")]
+    #[arg(id = "redis-password-file", long = "redis-password-file", env = "CATGA_REDIS_PASSWORD_FILE", value_name = "PATH", value_parser = path())]
     pub password_file: Option<PathBuf>,
     /// Certificates (PEM) that Redis' must be signed by; without it those that the system trusts
-    #[arg(id = "redis-ca", long = "redis-ca", env = "CATGA_REDIS_CA", value_name = "PATH")]
+    #[arg(id = "redis-ca", long = "redis-ca", env = "CATGA_REDIS_CA", value_name = "PATH", value_parser = path())]
     pub ca: Option<PathBuf>,
     /// Certificate (PEM) that the node shows to Redis
-    #[arg(id = "redis-cert", long = "redis-cert", env = "CATGA_REDIS_CERT", value_name = "PATH")]
+    #[arg(id = "redis-cert", long = "redis-cert", env = "CATGA_REDIS_CERT", value_name = "PATH", value_parser = path())]
     pub cert: Option<PathBuf>,
     /// Key (PEM) of that certificate
-    #[arg(id = "redis-key", long = "redis-key", env = "CATGA_REDIS_KEY", value_name = "PATH")]
+    #[arg(id = "redis-key", long = "redis-key", env = "CATGA_REDIS_KEY", value_name = "PATH", value_parser = path())]
     pub key: Option<PathBuf>,
 }
 

@@ -49,6 +49,23 @@ pub struct Mark {
     pub position: u64,
     /// How often the counter went back: the store lost writes, and positions are given out again.
     pub resets: u64,
+    /// Where it went back to the last time.
+    back_to: u64,
+    /// The lowest that it ever went back to.
+    lowest: u64,
+}
+
+impl Mark {
+    /// The highest position that still means what it meant when there had been `resets`; none has changed without one.
+    #[must_use]
+    pub fn kept_since(&self, resets: u64) -> u64 {
+        match self.resets - resets {
+            0 => u64::MAX,
+            1 => self.back_to,
+            // Of several only the lowest of all is known, which may be too low: that repeats and does not skip.
+            _ => self.lowest,
+        }
+    }
 }
 
 impl Default for Feed {
@@ -68,6 +85,10 @@ pub enum FeedRead {
 
 impl Feed {
     pub(super) fn push(&self, event: Arc<FeedEvent>) {
+        // A position that was told of before is given out again: the counter went back unseen.
+        if event.position <= self.mark.borrow().position {
+            self.note_position(event.position.saturating_sub(1));
+        }
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.back().is_some_and(|last| last.position + 1 != event.position) {
             ring.clear();
@@ -83,7 +104,9 @@ impl Feed {
             let changed = mark.position != position;
             if position < mark.position {
                 self.ring.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                mark.lowest = if mark.resets == 0 { position } else { mark.lowest.min(position) };
                 mark.resets += 1;
+                mark.back_to = position;
             }
             mark.position = position;
             changed
@@ -156,6 +179,26 @@ mod tests {
         assert_eq!(positions(&feed, 900), None);
         assert_eq!(positions(&feed, 1990).map(|found| found.len()), Some(10));
         feed.note_position(1500);
-        assert_eq!((positions(&feed, 1990), *feed.watch().borrow()), (None, Mark { position: 1500, resets: 1 }));
+        let expected = Mark { position: 1500, resets: 1, back_to: 1500, lowest: 1500 };
+        assert_eq!((positions(&feed, 1990), *feed.watch().borrow()), (None, expected));
+    }
+
+    #[test]
+    fn what_positions_still_mean_is_known_however_late_one_looks() {
+        let feed = Feed::default();
+        let kept = |resets| feed.watch().borrow().kept_since(resets);
+        let note = |positions: [u64; 3]| {
+            for position in positions {
+                feed.note_position(position);
+            }
+        };
+        note([100, 50, 70]);
+        assert_eq!((kept(0), kept(1)), (50, u64::MAX), "51 to 70 are others than before");
+        note([200, 150, 160]);
+        assert_eq!((kept(0), kept(1), kept(2)), (50, 150, u64::MAX));
+        note([20, 300, 250]);
+        assert_eq!((kept(0), kept(2), kept(3)), (20, 20, 250));
+        feed.push(event(241));
+        assert_eq!((kept(4), kept(3)), (240, 20), "241 is another than before");
     }
 }

@@ -25,14 +25,14 @@ pub enum KeysError {
 pub struct Keys(Vec<Secret>);
 
 impl Keys {
-    /// The keys that the settings name. An empty `CATGA_API_KEY` is as good as none, so that a compose file may pass
+    /// The keys that the settings name. An empty variable is as good as none, so that a compose file may pass
     /// it through; a file without a key is a mistake.
     pub fn load(settings: &Settings) -> Result<Self, KeysError> {
         let mut keys = Vec::new();
         if let Some(secret) = &settings.api_key {
             add(&mut keys, secret.reveal())?;
         }
-        if let Some(path) = &settings.api_key_file {
+        if let Some(path) = settings.api_key_file.as_ref().filter(|path| !path.as_os_str().is_empty()) {
             let text = std::fs::read_to_string(path).map_err(|source| KeysError::File { path: path.clone(), source })?;
             let before = keys.len();
             add(&mut keys, &text)?;
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn without_keys_nobody_is_asked() {
-        for none in [&[][..], &["--api-key", ""], &["--api-key", " , "]] {
+        for none in [&[][..], &["--api-key", ""], &["--api-key", " , "], &["--api-key-file", ""]] {
             let keys = keys(none).expect("no keys");
             assert!(!keys.are_needed() && keys.admit(&HeaderMap::new()), "{none:?}");
         }

@@ -88,6 +88,8 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
     }
     let place = app.feeds.take().inspect_err(|_| core.metrics.requests_refused.increment())?;
     let marks = core.feed.watch();
+    // Noted before the counter is read: one that goes back meanwhile ends this feed.
+    let resets = marks.borrow().resets;
     let progress = core.store.progress().await.map_err(|error| Error::of_read(&error))?;
     let after = match headers.get("last-event-id") {
         None => progress.position,
@@ -103,7 +105,7 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
     let client = Client { metrics: Arc::clone(&core.metrics), _place: place };
     let (sender, chunks) = mpsc::channel(QUEUE);
     let (last_word, end) = oneshot::channel();
-    let feeder = Feeder { core, sender, marks, after, last: progress.position };
+    let feeder = Feeder { core, sender, marks, resets, after, last: progress.position };
     tokio::spawn(feeder.run(last_word));
     let mut response = Response::new(Answer::Feed(FeedBody { chunks, end: Some(end), _client: client }));
     let headers = response.headers_mut();
@@ -117,6 +119,8 @@ struct Feeder<P: Ports> {
     core: Arc<Core<P>>,
     sender: mpsc::Sender<Bytes>,
     marks: watch::Receiver<Mark>,
+    /// The resets before this feed began.
+    resets: u64,
     /// The position that the client was told of last.
     after: u64,
     /// The highest position that is known of.
@@ -155,8 +159,17 @@ impl<P: Ports> Feeder<P> {
             EndReason::Draining => "the node is draining".to_owned(),
             EndReason::Reset => "the store lost writes, so positions are given out again".to_owned(),
         };
-        let end = FeedEnd { reason, detail, last_event_id: self.after };
-        Bytes::from(format!("event: end\ndata: {}\n\n", serde_json::to_string(&end).unwrap_or_default()))
+        // Positions behind the one that the counter went back to are given to other events, whatever the client has seen.
+        let last_event_id = self.after.min(self.marks.borrow().kept_since(self.resets));
+        let end = FeedEnd { reason, detail, last_event_id };
+        let data = serde_json::to_string(&end).unwrap_or_default();
+        // A client that remembers ids by itself is to forget the one that it has.
+        let id = if last_event_id < self.after || matches!(reason, EndReason::Reset) {
+            format!("id: {last_event_id}\n")
+        } else {
+            String::new()
+        };
+        Bytes::from(format!("event: end\n{id}data: {data}\n\n"))
     }
 
     async fn feed(&mut self) -> Stop {
@@ -165,12 +178,11 @@ impl<P: Ports> Feeder<P> {
     }
 
     async fn feed_on(&mut self) -> Result<std::convert::Infallible, Stop> {
-        let resets = self.marks.borrow().resets;
         self.send(Bytes::from(format!(": feed from {}\n\n", self.after))).await?;
         loop {
             let mark = *self.marks.borrow_and_update();
             // Positions are given out again, so the client's place means nothing any more: it resumes anew.
-            if mark.resets != resets {
+            if mark.resets != self.resets {
                 return Err(Stop::End(EndReason::Reset));
             }
             self.last = self.last.max(mark.position);

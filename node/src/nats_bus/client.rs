@@ -19,6 +19,8 @@ pub(super) struct ClientOptions {
     /// Without credentials: the client would ignore them, and show them in its logs.
     servers: Vec<ServerAddr>,
     source: NatsSource,
+    /// What logs in, for humans.
+    login: String,
     tls: Option<TlsFiles>,
     inbox_prefix: String,
 }
@@ -26,7 +28,7 @@ pub(super) struct ClientOptions {
 impl std::fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let servers: Vec<_> = self.servers.iter().map(ServerAddr::as_url_str).collect();
-        f.debug_struct("ClientOptions").field("servers", &servers).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("ClientOptions").field("servers", &servers).field("login", &self.login).finish_non_exhaustive()
     }
 }
 
@@ -55,6 +57,9 @@ impl ClientOptions {
             return Err(AccessError::Urls.into());
         }
         let source = settings.nats.source(carried.first().map(|(user, password)| (user.as_str(), password.as_deref())))?;
+        // What stands alone where a url has its user is often a token or a password.
+        let may_name = settings.nats.names_user() || carried.iter().any(|(_, password)| password.is_some());
+        let login = source.shown(may_name);
         // One server in the clear among several would be enough to give the credentials away.
         let encrypted = servers.iter().all(ServerAddr::tls_required);
         if !encrypted && servers.iter().any(ServerAddr::tls_required) {
@@ -62,7 +67,8 @@ impl ClientOptions {
         }
         let files = settings.nats.tls(encrypted)?;
         install_provider();
-        Ok(Self { servers, source, tls: encrypted.then_some(files), inbox_prefix: settings.nats.inbox_prefix.clone() })
+        let inbox_prefix = settings.nats.inbox_prefix().to_owned();
+        Ok(Self { servers, source, login, tls: encrypted.then_some(files), inbox_prefix })
     }
 
     pub(super) fn servers(&self) -> &[ServerAddr] {
@@ -98,12 +104,12 @@ impl ClientOptions {
     pub(super) fn explain(&self, error: &ConnectError) -> String {
         match error.kind() {
             ConnectErrorKind::AuthorizationViolation => {
-                format!("{} is refused: {error}; look at CATGA_NATS_USER and its relatives", self.source.shown())
+                format!("{} is refused: {error}; look at CATGA_NATS_USER and its relatives", self.login)
             }
             ConnectErrorKind::Authentication => {
                 format!(
                     "{} cannot be used: {error}; look at the file that CATGA_NATS_CREDS or CATGA_NATS_NKEY_FILE names",
-                    self.source.shown()
+                    self.login
                 )
             }
             _ => format!("connecting failed: {error}"),

@@ -24,6 +24,8 @@ pub(super) struct Connector {
     pub(super) probe_interval: Duration,
     publish_timeout: Duration,
     publish_window: usize,
+    /// How long a permission that was missed counts as missing: all that needs one is tried again sooner.
+    forbidden: Duration,
     stream: StreamSettings,
 }
 
@@ -52,6 +54,7 @@ impl Connector {
             probe_interval: settings.probe_interval,
             publish_timeout: settings.publish_timeout,
             publish_window: usize::from(settings.publish_window),
+            forbidden: settings.retry_cap.max(settings.ack_wait) + settings.publish_timeout + Duration::from_secs(2),
             stream: StreamSettings::new(settings),
         })
     }
@@ -110,7 +113,9 @@ impl Connector {
     /// Does the stream answer, and is it still the same one? Returns why it is not fit although it is, if it is not.
     pub(super) async fn probe(&self, session: &Session) -> Result<Option<String>, String> {
         match timeout(self.probe_timeout, look(&session.context, &self.stream)).await {
-            Ok(Ok(Some(found))) if found.identity == session.found.identity => Ok(found.unfit),
+            Ok(Ok(Some(found))) if found.identity == session.found.identity => {
+                Ok(found.unfit.or_else(|| session.complaint.forbidden(self.forbidden)))
+            }
             Ok(Ok(Some(_))) => Err("the stream was made anew".to_owned()),
             Ok(Ok(None)) => Err("the stream is gone".to_owned()),
             Ok(Err(NoStream::Unusable(why))) => Err(why),

@@ -7,6 +7,9 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{Config as ConsumerConfig, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
+/// Largest message that an order can be, in bytes: its longest ids and its headers.
+const LARGEST_ORDER: i32 = 1024;
+
 /// Why an order given to the stream would be lost. Rows stay in the outbox until this is changed.
 pub(super) fn unusable(config: &Config) -> Option<String> {
     let why = if config.retention != RetentionPolicy::Limits {
@@ -29,6 +32,12 @@ pub(super) fn unfit(config: &Config, subject: &str) -> Option<String> {
     }
     if config.max_age != Duration::ZERO {
         reasons.push(format!("drops messages after {:?}; set no max age", config.max_age));
+    }
+    if (1..LARGEST_ORDER).contains(&config.max_message_size) {
+        let size = config.max_message_size;
+        reasons.push(format!(
+            "takes messages of {size} bytes at most, and an order may have {LARGEST_ORDER}; set no max message size, or one above that"
+        ));
     }
     let limited = config.max_bytes > 0 || config.max_messages > 0;
     if config.discard == DiscardPolicy::Old && limited {
@@ -130,11 +139,31 @@ mod tests {
             discard: DiscardPolicy::Old,
             max_messages_per_subject: 1,
             storage: StorageType::Memory,
+            max_message_size: LARGEST_ORDER - 1,
             ..sound()
         };
         let why = unfit(&all, "b").unwrap_or_default();
-        for word in ["does not take b", "60s", "oldest", "last 1", "memory"] {
+        for word in ["does not take b", "60s", "oldest", "last 1", "memory", "1023 bytes"] {
             assert!(why.contains(word), "{word}: {why}");
+        }
+    }
+
+    #[test]
+    fn the_largest_order_is_within_the_size_that_a_stream_is_asked_for() {
+        let id = "x".repeat(128);
+        let body = format!(r#"{{"orderId":"{id}","customerId":"{id}","amount":999999999.99}}"#);
+        let placed = crate::order::PlacedOrder {
+            order: crate::order::parse_order(body.as_bytes()).expect("valid"),
+            message_id: crate::order::MessageId::new(&id).expect("valid"),
+            accepted_by: crate::order::NodeId::new(&"n".repeat(32)).expect("valid"),
+            accepted_at: "2026-01-02T03:04:05.678901Z".parse().expect("a time"),
+        };
+        let headers = format!("NATS/1.0\r\nNats-Msg-Id: {id}\r\ntraceparent: 00-{:032x}-{:016x}-01\r\n\r\n", 1, 1);
+        let size = placed.to_json().len() + headers.len();
+        assert!((700..=1024).contains(&size), "{size}");
+        for (limit, fits) in [(-1, true), (0, true), (LARGEST_ORDER, true), (LARGEST_ORDER - 1, false), (100, false)] {
+            let config = Config { max_message_size: limit, ..sound() };
+            assert_eq!(unfit(&config, "a.b").is_none(), fits, "{limit}");
         }
     }
 

@@ -109,9 +109,9 @@ fn note_fitness(sender: &LinkSender, unfit: Option<String>) {
     let reason = unfit.clone();
     if sender.fitness(unfit) {
         if let Some(reason) = reason {
-            tracing::error!(%reason, "the stream is not set up as orders need it");
+            tracing::error!(%reason, "nats is not set up as orders need it");
         } else {
-            tracing::info!("the stream is set up as orders need it again");
+            tracing::info!("nats is set up as orders need it again");
         }
     }
 }

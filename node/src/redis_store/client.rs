@@ -22,12 +22,17 @@ pub enum RedisOpenError {
 }
 
 /// Makes a client for each attempt to connect, with secrets and certificates as they are then.
-#[derive(Debug)]
 pub(super) struct ClientMaker {
-    /// With the credentials of the url, if it has any; its own Debug hides the password.
+    /// With the credentials of the url, if it has any.
     info: ConnectionInfo,
     access: RedisAccess,
     tls: Option<TlsFiles>,
+}
+
+impl std::fmt::Debug for ClientMaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientMaker").field("address", self.info.addr()).finish_non_exhaustive()
+    }
 }
 
 impl ClientMaker {
@@ -76,8 +81,15 @@ impl ClientMaker {
         if !refused {
             return format!("{what}: {error}");
         }
-        let user = self.access.user().or_else(|| self.info.redis_settings().username()).unwrap_or("default");
-        format!("the credentials of user {user} are refused: {error}; look at CATGA_REDIS_USER and CATGA_REDIS_PASSWORD_FILE")
+        let url = self.info.redis_settings();
+        let user = match (self.access.user(), url.username()) {
+            (Some(user), _) => format!("user {user}"),
+            (None, None) => "user default".to_owned(),
+            (None, Some(user)) if url.password().is_some() => format!("user {user}"),
+            // What stands alone where a user belongs is often the password.
+            (None, Some(_)) => "the url's user".to_owned(),
+        };
+        format!("the credentials of {user} are refused: {error}; look at CATGA_REDIS_USER and CATGA_REDIS_PASSWORD_FILE")
     }
 }
 

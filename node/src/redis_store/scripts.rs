@@ -51,6 +51,7 @@ pub(super) struct Scripts {
     pub(super) follow: Script,
     pub(super) page: Script,
     pub(super) hold: Script,
+    pub(super) trial: Script,
     pub(super) release: Script,
 }
 
@@ -68,6 +69,7 @@ impl Default for Scripts {
             follow: Script::new(include_str!("scripts/follow.lua")),
             page: Script::new(include_str!("scripts/page.lua")),
             hold: Script::new(include_str!("scripts/hold.lua")),
+            trial: Script::new(include_str!("scripts/trial.lua")),
             release: Script::new(include_str!("scripts/release.lua")),
         }
     }

@@ -203,3 +203,45 @@ async fn the_help_shows_no_secret_of_the_environment() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("CATGA_REDIS_PASSWORD_FILE") && !text.contains("hush"), "{text}");
 }
+
+#[tokio::test]
+async fn an_empty_variable_is_as_good_as_none() {
+    let space = Space::new().await;
+    let mut node = space.node("n1").set("CATGA_API_KEY", "").set("CATGA_API_KEY_FILE", "").set("CATGA_NATS_INBOX_PREFIX", "");
+    for name in ["USER", "PASSWORD", "PASSWORD_FILE", "CA", "CERT", "KEY"] {
+        node = node.set(&format!("CATGA_REDIS_{name}"), "").set(&format!("CATGA_NATS_{name}"), "");
+    }
+    for name in ["TOKEN", "TOKEN_FILE", "CREDS", "NKEY_FILE"] {
+        node = node.set(&format!("CATGA_NATS_{name}"), "");
+    }
+    works(&node.start().await, "first").await;
+    space.clean().await;
+}
+
+#[tokio::test]
+async fn what_stands_alone_where_a_url_has_its_user_is_shown_to_nobody() {
+    let space = Space::new().await;
+    let redis = Container::redis(&[], &["--requirepass", "right"]).await;
+    let nats = Container::nats(&[("nats.conf", &users("right"))]).await;
+    for password in [None, Some("wrong")] {
+        let node =
+            space.node("n1").set("CATGA_REDIS_URL", format!("redis://a-hush@{}", redis.address())).set("CATGA_LOG", "trace");
+        let node = password.into_iter().fold(node, |node, password| node.set("CATGA_REDIS_PASSWORD", password)).start().await;
+        refused(&node, "redis", "the credentials of the url's user are refused").await;
+        let answer = node.post(&crate::space::order("refused")).await;
+        assert_eq!(answer.status(), reqwest::StatusCode::SERVICE_UNAVAILABLE);
+        let body = answer.text().await.expect("a body");
+        assert!(!body.contains("hush"), "{body}");
+        keeps_secrets(node, &["hush"]).await;
+    }
+    for (login, password, shown) in [
+        ("a-hush@", None, "the token is refused"),
+        ("a-hush@", Some("wrong"), "the url's user and its password is refused"),
+        (":a-hush@", None, "a connection without credentials is refused"),
+    ] {
+        let node = space.node("n1").set("CATGA_NATS_URL", format!("nats://{login}{}", nats.address())).set("CATGA_LOG", "trace");
+        let node = password.into_iter().fold(node, |node, password| node.set("CATGA_NATS_PASSWORD", password)).start().await;
+        refused(&node, "nats", shown).await;
+        keeps_secrets(node, &["hush"]).await;
+    }
+}

@@ -47,6 +47,15 @@ impl Feed {
         }
     }
 
+    /// The last block of a feed that ends.
+    pub(crate) async fn end(&mut self) -> String {
+        let mut last = String::new();
+        while let Some(block) = self.block().await {
+            last = block;
+        }
+        last
+    }
+
     /// Positions and order ids of the next events.
     pub(crate) async fn events(&mut self, count: usize) -> Vec<(u64, String)> {
         let mut events = Vec::new();
@@ -110,10 +119,7 @@ async fn a_feed_starts_now_keeps_speaking_and_ends_when_the_node_drains() {
     node.place("order-new").await;
     assert_eq!(feed.events(1).await, [(2, "order-new".to_owned())]);
     node.signal("-TERM");
-    let mut last = String::new();
-    while let Some(block) = feed.block().await {
-        last = block;
-    }
+    let last = feed.end().await;
     assert!(last.starts_with("event: end\ndata: {\"reason\":\"draining\"") && last.contains("\"lastEventId\":2"), "{last}");
     let other = space.node("n2").ready().await;
     let bad = space.client.get(format!("{}/api/events", other.url)).header("last-event-id", "x");

@@ -145,3 +145,48 @@ async fn a_permission_that_is_missing_is_named() {
     node.place("order-1").await;
     settled(&node, "order-1").await;
 }
+
+#[tokio::test]
+async fn a_node_whose_orders_may_not_get_on_is_degraded_and_says_what_it_may_not_do() {
+    let space = Space::new().await;
+    let whole = block("authorization").replace("PASSWORD", "hush-nats");
+    let nats = Container::nats(&[("nats.conf", &whole)]).await;
+    let node = space.node("n1").set("CATGA_STREAM", "CATGA_CLUSTER").set("CATGA_SUBJECT_PREFIX", "catga.cluster");
+    let node = node.set("CATGA_NATS_INBOX_PREFIX", "_INBOX_n1").set("CATGA_RETRY_CAP", "1s");
+    let node = node.set("CATGA_NATS_URL", format!("nats://n1:hush-nats@{}", nats.address())).ready().await;
+    for (index, subject) in ["catga.cluster.order.placed", "$JS.API.CONSUMER.MSG.NEXT.CATGA_CLUSTER.n1"].into_iter().enumerate() {
+        nats.write("nats.conf", &whole.replace(&format!("\"{subject}\""), ""));
+        nats.signal("HUP");
+        let id = format!("order-{index}");
+        eventually("the order is taken", async || match node.post(&order(&id)).await.status().as_u16() {
+            200 | 201 => Ok(()),
+            status => Err(status.to_string()),
+        })
+        .await;
+        let health = node.wait_detail(&format!("Permissions Violation for Publish to \"{subject}\"")).await;
+        assert_eq!((&health["status"], &health["checks"]["nats"]), (&"degraded".into(), &"up".into()), "{health}");
+        nats.write("nats.conf", &whole);
+        nats.signal("HUP");
+        settled(&node, &id).await;
+        node.wait_status("up").await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_only_acceptance_needs_is_missed_before_an_order_needs_it() {
+    let space = Space::new().await;
+    let redis = Container::redis(&[], &[]).await;
+    let user = block("ACL SETUSER").trim().replace("PASSWORD", "hush-redis");
+    let node = space.node("n1").set("CATGA_KEY_PREFIX", "catga");
+    redis.redis_cli(&user.split(' ').collect::<Vec<_>>());
+    let node = node.set("CATGA_REDIS_URL", format!("redis://catga:hush-redis@{}", redis.address())).ready().await;
+    for command in ["mset", "hset", "zadd", "mget"] {
+        redis.redis_cli(&["ACL", "SETUSER", "catga", &format!("-{command}")]);
+        let health = node.wait_detail(&format!("'{command}'")).await;
+        assert_eq!((&health["status"], &health["checks"]["redis"]), (&"down".into(), &"up".into()), "{health}");
+        redis.redis_cli(&["ACL", "SETUSER", "catga", &format!("+{command}")]);
+        node.wait_status("up").await;
+    }
+    node.place("order-1").await;
+    settled(&node, "order-1").await;
+}

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::service::Service;
 use crate::books::Books;
+use crate::feed::Feed;
 use crate::proxy::{Mode, Proxy};
 use crate::space::{Node, Space, authority, eventually, nats_url, order};
 
@@ -71,8 +72,10 @@ async fn a_redis_set_back_behind_what_was_acknowledged_is_caught_up_from_the_str
     books.agree(&space, &[&one, &two]).await;
     let folder = tempfile::tempdir().expect("a folder");
     redis.save("appendonlydir", folder.path()).await;
+    let mut feed = Feed::open(&one, Some(0)).await;
     books.place(&two, 10).await;
     books.agree(&space, &[&one, &two]).await;
+    assert_eq!(feed.events(20).await.last().map(|(position, _)| *position), Some(20));
     for node in ["n1", "n2"] {
         acknowledged(&space, node, 20).await;
     }
@@ -83,6 +86,11 @@ async fn a_redis_set_back_behind_what_was_acknowledged_is_caught_up_from_the_str
         node.wait_metric("catga_apply_rewinds_total", 1).await;
     }
     books.agree(&space, &[&one, &two]).await;
+    // By now there are others at 11 to 20 again, and a client that came back with 20 would never see them.
+    let end = feed.end().await;
+    assert!(end.contains("\nid: 10\n") && end.contains("\"reset\"") && end.contains("\"lastEventId\":10"), "{end}");
+    let again: Vec<u64> = Feed::open(&one, Some(10)).await.events(10).await.into_iter().map(|(position, _)| position).collect();
+    assert_eq!(again, (11..=20).collect::<Vec<_>>());
     for node in [&one, &two] {
         assert_eq!(counts(node).await, (1, 20));
         node.wait_told_times(&[("the projection is behind what was acknowledged; the consumer is made anew", 1)]).await;

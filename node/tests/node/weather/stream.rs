@@ -150,7 +150,7 @@ async fn a_stream_that_would_lose_orders_is_refused_until_it_keeps_them() {
 
 #[tokio::test]
 async fn a_stream_that_may_drop_orders_later_is_told_of_until_it_keeps_them() {
-    const UNFIT: &str = "the stream is not set up as orders need it";
+    const UNFIT: &str = "nats is not set up as orders need it";
     let space = Space::new().await;
     let forgetful = Config { max_age: Duration::from_secs(3600), ..config(&space) };
     space.jetstream.create_stream(forgetful.clone()).await.expect("a stream");
@@ -166,7 +166,7 @@ async fn a_stream_that_may_drop_orders_later_is_told_of_until_it_keeps_them() {
     node.wait_detail("1800s").await;
     space.jetstream.update_stream(Config { max_age: Duration::ZERO, ..shorter }).await.expect("mended");
     node.wait_status("up").await;
-    node.wait_told_times(&[(UNFIT, 1), ("the stream is set up as orders need it again", 1)]).await;
+    node.wait_told_times(&[(UNFIT, 1), ("nats is set up as orders need it again", 1)]).await;
     assert_eq!(node.post(&order("order-0")).await.status(), StatusCode::OK);
     space.clean().await;
 }
