@@ -87,7 +87,10 @@ async fn rows_that_can_never_be_published_are_set_aside_told_of_once_and_put_bac
     let space = Space::new().await;
     let (redis, nats) = (Container::redis(&[], &[]).await, Container::nats(&[("nats.conf", "max_payload: 4096")]).await);
     let jetstream = make_stream(&nats, "CATGA_CLUSTER", &["catga.cluster.>"], 300).await;
-    let (first, second) = (node(&space, "n1", &redis, &nats).await, node(&space, "n2", &redis, &nats).await);
+    let (first, second) = (start(&space, "n1", &redis, &nats).await, start(&space, "n2", &redis, &nats).await);
+    for node in [&first, &second] {
+        assert_eq!(node.wait_detail("takes messages of 300 bytes at most").await["status"], "degraded");
+    }
     let (long, ours) = ("long".repeat(32), "catga.cluster.order.placed");
     let answer = first.place(&long).await;
     row(&redis, "nonsense", "no order at all", ours);
@@ -129,6 +132,9 @@ async fn rows_that_can_never_be_published_are_set_aside_told_of_once_and_put_bac
 
     // The stream's limit is raised, the subject corrected, and both rows are put back.
     jetstream.update_stream(stream("CATGA_CLUSTER", &["catga.cluster.>"], 4000)).await.expect("updated");
+    for node in [&first, &second] {
+        node.wait_status("up").await;
+    }
     assert_eq!(redis.redis_cli(&["TTL", &format!("catga:idempotency:{long}")]), "-1", "the answer is kept with the row");
     assert_eq!(redis.redis_cli(&["HSET", "catga:outbox:dead:foreign", "subject", ours]), "0");
     for (id, order) in [(message, long.as_str()), ("foreign", "foreign")] {

@@ -122,7 +122,9 @@ async fn a_full_stream_keeps_the_backlog_and_a_row_it_can_never_take_is_set_asid
         ..Default::default()
     };
     space.jetstream.create_stream(config).await.expect("a stream");
-    let node = space.node("n1").ready().await;
+    let node = space.node("n1").start().await;
+    let health = node.wait_detail("takes messages of 300 bytes at most").await;
+    assert_eq!((&health["status"], &health["checks"]["nats"]), (&"degraded".into(), &"up".into()), "{health}");
     node.place("fits").await;
     node.wait_applied("fits").await;
     node.place("waits").await;
