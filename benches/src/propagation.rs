@@ -2,7 +2,7 @@
 //! publish to three bare pull consumers of a stream of their own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -37,35 +37,53 @@ pub struct Propagation {
     pub prefix: String,
 }
 
-/// When each was begun, and how long each sight took.
+/// When each was begun, and when it was seen.
 #[derive(Debug, Default)]
 struct Sights {
     begun: Mutex<HashMap<String, Instant>>,
-    micros: Mutex<Vec<u32>>,
+    /// When the node answered that it has the order.
+    accepted: Mutex<HashMap<String, Instant>>,
+    seen: Mutex<Vec<(String, Instant)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sights {
     fn begin(&self, id: &str) {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), Instant::now());
+        lock(&self.begun).insert(id.to_owned(), Instant::now());
+    }
+
+    fn accept(&self, id: &str) {
+        lock(&self.accepted).insert(id.to_owned(), Instant::now());
     }
 
     fn see(&self, id: &str) {
-        let now = Instant::now();
-        if let Some(begun) = self.begun.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
-            let micros = u32::try_from((now - *begun).as_micros()).unwrap_or(u32::MAX);
-            self.micros.lock().unwrap_or_else(PoisonError::into_inner).push(micros);
-        }
+        lock(&self.seen).push((id.to_owned(), Instant::now()));
+    }
+
+    /// How long each sight took, sorted; one that came before its beginning took no time.
+    fn micros(&self, begun: &Mutex<HashMap<String, Instant>>) -> Vec<u32> {
+        let (begun, seen) = (lock(begun), lock(&self.seen));
+        let micros = |(id, at): &(String, Instant)| {
+            begun.get(id).map(|begun| u32::try_from(at.saturating_duration_since(*begun).as_micros()).unwrap_or(u32::MAX))
+        };
+        let mut micros: Vec<u32> = seen.iter().filter_map(micros).collect();
+        micros.sort_unstable();
+        micros
     }
 
     async fn report(&self, wanted: usize) -> String {
         let deadline = Instant::now() + SETTLE;
-        while self.micros.lock().unwrap_or_else(PoisonError::into_inner).len() < wanted && Instant::now() < deadline {
+        while lock(&self.seen).len() < wanted && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let mut micros = self.micros.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        micros.sort_unstable();
-        let (p50, p99) = (percentile(&micros, 0.5), percentile(&micros, 0.99));
-        format!(r#"{{"wanted":{wanted},"seen":{},"us_p50":{p50},"us_p99":{p99}}}"#, micros.len())
+        let (begun, accepted) = (self.micros(&self.begun), self.micros(&self.accepted));
+        let (p50, p99) = (percentile(&begun, 0.5), percentile(&begun, 0.99));
+        let accepted_p50 = percentile(&accepted, 0.5);
+        let seen = begun.len();
+        format!(r#"{{"wanted":{wanted},"seen":{seen},"us_p50":{p50},"us_p99":{p99},"accepted_us_p50":{accepted_p50}}}"#)
     }
 }
 
@@ -87,7 +105,7 @@ pub async fn run(what: Propagation) -> anyhow::Result<String> {
     let queue = Arc::new(tokio::sync::Mutex::new(queue));
     let mut senders = JoinSet::new();
     for _ in 0..SENDERS {
-        senders.spawn(sender(Connection::open(&what.address).await?, Arc::clone(&queue)));
+        senders.spawn(sender(Connection::open(&what.address).await?, Arc::clone(&queue), Arc::clone(&node)));
     }
     let total = what.rate * what.seconds;
     let begun = Instant::now();
@@ -123,6 +141,7 @@ pub async fn run(what: Propagation) -> anyhow::Result<String> {
 async fn sender(
     mut connection: Connection,
     queue: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>>,
+    sights: Arc<Sights>,
 ) -> anyhow::Result<()> {
     loop {
         let next = queue.lock().await.recv().await;
@@ -130,6 +149,7 @@ async fn sender(
         let body = format!(r#"{{"orderId":"{id}","customerId":"customer-123","amount":99.99}}"#);
         let status = connection.post("/api/orders", &body).await?;
         anyhow::ensure!(status == 201, "order {id} was answered {status}");
+        sights.accept(&id);
     }
 }
 
