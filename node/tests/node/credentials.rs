@@ -37,7 +37,13 @@ async fn refused(node: &Node, service: &str, reason: &str) -> usize {
     })
     .await;
     let told = [format!("{service} does not answer"), format!("{service} is down")];
-    node.lines().iter().filter(|line| told.iter().any(|told| line.contains(told))).count()
+    eventually("it is logged", async || {
+        match node.lines().iter().filter(|line| told.iter().any(|told| line.contains(told))).count() {
+            0 => Err("nothing".to_owned()),
+            lines => Ok(lines),
+        }
+    })
+    .await
 }
 
 /// Sets a node up to log in to the NATS at an address.

@@ -60,6 +60,15 @@ async fn start(space: &Space, id: &str, redis: &Container, nats: &Container) -> 
     node.set("CATGA_NATS_URL", format!("nats://{}", nats.address())).start().await
 }
 
+/// Waits for that many lines at least: they come a moment after what they tell of.
+async fn wait_told(nodes: &[&Node], least: usize) -> Vec<Value> {
+    eventually(&format!("{least} lines"), async || match told(nodes) {
+        lines if lines.len() >= least => Ok(lines),
+        lines => Err(lines.len().to_string()),
+    })
+    .await
+}
+
 fn told(nodes: &[&Node]) -> Vec<Value> {
     let lines = nodes.iter().flat_map(|node| node.lines());
     let events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
@@ -125,7 +134,7 @@ async fn rows_that_can_never_be_published_are_set_aside_told_of_once_and_put_bac
         assert!(looked[0].contains(&format!("catga:outbox:dead:{id}")), "{looked:?}");
         assert!(looked[1].contains("payload") && looked[2].contains(reason), "{id}: {looked:?}");
     }
-    let lines = told(&[&first, &second]);
+    let lines = wait_told(&[&first, &second], expected.len()).await;
     let mut ids: Vec<_> = lines.iter().map(|line| line["messageId"].as_str().expect("an id")).collect();
     ids.sort_unstable();
     assert_eq!(ids, expected.keys().copied().collect::<Vec<_>>(), "one line each");
@@ -167,7 +176,7 @@ async fn a_flood_of_dead_rows_holds_up_no_order_and_does_not_flood_the_log() {
     node.place("good").await;
     node.wait_applied("good").await;
     wait_dead(&[&node], 2000).await;
-    let told = told(&[&node]);
+    let told = wait_told(&[&node], 100).await;
     assert!((100..=300).contains(&told.len()), "{} lines", told.len());
     let kept = redis.redis_cli(&["EVAL", "return #redis.call('KEYS', 'catga:outbox:dead:*')", "0"]);
     assert_eq!(kept, "2000", "each of them is kept");

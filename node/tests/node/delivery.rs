@@ -29,8 +29,7 @@ async fn an_accepted_order_is_applied_on_every_node() {
         let (_, rest) = node.get("/api/orders?after=3&limit=5000").await;
         assert_eq!((rest["orders"].as_array().map(Vec::len), &rest["next"]), (Some(1), &Value::Null));
 
-        let line = node.lines().into_iter().find(|line| line.contains("order applied") && line.contains("order-0"));
-        let line: Value = serde_json::from_str(&line.expect("the order is logged")).expect("a JSON line");
+        let line = node.wait_line(&["order applied", "order-0"]).await;
         for field in ["orderId", "messageId", "sequence", "position"] {
             assert!(!line[field].is_null(), "{field} in {line}");
         }

@@ -61,6 +61,7 @@ async fn an_embedded_node_tells_of_its_health_once_that_nothing_is_durable_and_o
         depth => Err(depth.to_string()),
     })
     .await;
+    node.wait_line(&["nothing is durable"]).await;
     let told = node.lines().iter().filter(|line| line.contains("nothing is durable")).count();
     assert_eq!(told, 1, "{:?}", node.lines());
     node.signal("-TERM");

@@ -191,6 +191,7 @@ async fn a_slow_reader_is_told_why_it_is_disconnected_and_resumes_without_a_gap(
     }
     node.wait_metric("catga_apply_total", COUNT as u64).await;
     node.wait_metric("catga_feed_slow_clients_total", 1).await;
+    node.wait_line(&["does not read and is disconnected"]).await;
     let told = node.lines().iter().filter(|line| line.contains("does not read and is disconnected")).count();
     assert_eq!(told, 1);
     // It reads again: all that was sent to it, and then why there is no more.

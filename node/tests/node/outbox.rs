@@ -160,7 +160,7 @@ async fn a_row_key_of_another_type_does_not_hold_up_the_others() {
         ids => Err(format!("{ids:?}")),
     })
     .await;
-    assert!(node.lines().iter().any(|line| line.contains("is no hash") && line.contains("damaged")), "it is told of");
+    node.wait_line(&["is no hash", "damaged"]).await;
     let store = store(&space, "n2");
     assert!(store.link().wait_up().await.is_some());
     let row = RowKey { message_id: MessageId::new("damaged").expect("an id"), order_id: None, token: "t".to_owned() };

@@ -209,6 +209,17 @@ impl Node {
         .await;
     }
 
+    /// Waits for a line that has all of these in it, as JSON; a line may come a moment after what it tells of.
+    pub(crate) async fn wait_line(&self, parts: &[&str]) -> Value {
+        let line = eventually(&format!("{parts:?} are logged"), async || {
+            let lines = self.lines();
+            let found = lines.iter().find(|line| parts.iter().all(|part| line.contains(part))).cloned();
+            found.ok_or_else(|| lines.last().cloned().unwrap_or_default())
+        })
+        .await;
+        serde_json::from_str(&line).expect("a JSON line")
+    }
+
     /// Waits until something was logged; returns the line.
     pub(crate) async fn wait_told(&self, message: &str) -> Value {
         eventually(&format!("{message:?} is logged"), async || {

@@ -119,7 +119,7 @@ async fn a_nats_that_is_about_to_leave_is_told_of_and_come_back_to() {
     nats.signal("SIGUSR2").await;
     node.wait_told("the nats server is about to shut down").await;
     degraded(&node, &mut books).await;
-    assert_eq!(node.told("the nats server is about to shut down"), 1);
+    node.wait_told_times(&[("the nats server is about to shut down", 1)]).await;
     nats.kill().await;
     nats.start().await;
     node.wait_status("up").await;
