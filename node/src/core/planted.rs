@@ -33,8 +33,12 @@ mod bugs {
         /// The row is gone before the stream said anything, and what the stream says is not listened to.
         pub(in crate::core) async fn remove_before_ack(&self, row: RowKey, subject: &str, payload: Bytes) -> Option<Settlement> {
             self.metrics.publish_attempts.increment();
+            // What is sent while nobody listens is gone, even if somebody does by the time that the row is.
+            let heard = self.bus.link().is_up();
             let removed = self.store.remove(std::slice::from_ref(&row)).await;
-            self.bus.publish_blindly(subject, &row.message_id, payload).await;
+            if heard {
+                self.bus.publish_blindly(subject, &row.message_id, payload).await;
+            }
             removed.err().map(|_| Settlement::Remove(row))
         }
 
