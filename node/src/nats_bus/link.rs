@@ -116,16 +116,21 @@ fn note_fitness(sender: &LinkSender, unfit: Option<String>) {
     }
 }
 
-/// Watches a session until it ends; returns why.
+/// Watches a session until it ends; returns why. The end is listened for during a probe, too: the client connects once
+/// more by itself, and the probe would be answered on a connection that this session is not about.
 async fn serve(connector: &Connector, session: &Session, sender: &LinkSender) -> String {
-    loop {
-        tokio::select! {
-            () = session.ended.notified() => return "the connection ended".to_owned(),
-            () = tokio::time::sleep(jitter(&OsRng, connector.probe_interval)) => {}
+    let probing = async {
+        loop {
+            tokio::time::sleep(jitter(&OsRng, connector.probe_interval)).await;
+            match connector.probe(session).await {
+                Ok(unfit) => note_fitness(sender, unfit),
+                Err(error) => return error,
+            }
         }
-        match connector.probe(session).await {
-            Ok(unfit) => note_fitness(sender, unfit),
-            Err(error) => return error,
-        }
+    };
+    tokio::select! {
+        biased;
+        () = session.ended.notified() => "the connection ended".to_owned(),
+        error = probing => error,
     }
 }

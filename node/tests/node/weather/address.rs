@@ -99,11 +99,14 @@ async fn a_redis_or_nats_with_another_address_is_found_by_its_name() {
     applied("nats-moved").await;
     status("up").await;
 
-    let log = docker(&["logs", &node.id]).await;
     for name in ["redis", "nats"] {
-        let count = |what: &str| log.matches(&format!("\"{name} is {what}\"")).count();
-        // It may have been moved more than once, see above.
-        assert!((1..=5).contains(&count("down")) && count("up") == count("down") + 1, "{log}");
+        eventually(&format!("outages of {name} and their ends are told of"), async || {
+            let log = docker(&["logs", &node.id]).await;
+            let count = |what: &str| log.matches(&format!("\"{name} is {what}\"")).count();
+            // It may have been moved more than once, see above.
+            if (1..=5).contains(&count("down")) && count("up") == count("down") + 1 { Ok(()) } else { Err(log) }
+        })
+        .await;
     }
     drop((redis, nats, node));
 }
