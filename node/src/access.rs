@@ -37,6 +37,11 @@ fn given<T: AsRef<str>>(value: Option<&T>) -> Option<&T> {
     value.filter(|value| !value.as_ref().is_empty())
 }
 
+/// The same for a variable that names a file.
+pub(crate) fn given_path(path: Option<&PathBuf>) -> Option<&PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
 /// A path, which may be empty for the same reason.
 pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)

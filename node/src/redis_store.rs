@@ -12,16 +12,15 @@ mod scripts;
 mod told;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, Value};
 
 use crate::order::{CustomerId, NodeId, OrderId};
 use crate::ports::{
     Acceptance, Accepted, AppliedBatch, ApplyItem, Backlog, Claims, Failure, Grave, Hold, Ledger, Link, Page, Progress,
-    Projected, RowFate, RowKey, Store, StoreError,
+    Projected, RowFate, RowKey, Store, StoreError, whole_millis,
 };
-use crate::settings::Settings;
+use crate::settings::{Settings, StoreLimits};
 
 use accept::{Acceptor, Desk};
 pub use client::RedisOpenError;
@@ -37,31 +36,15 @@ pub struct RedisStore {
     keys: Arc<Keys>,
     scripts: Arc<Scripts>,
     node: NodeId,
-    limits: Limits,
+    limits: StoreLimits,
     acceptor: Acceptor,
     told: Told,
-}
-
-/// The settings that the scripts take.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    lease: Duration,
-    record_ttl: Duration,
-    inbox_ttl: Duration,
-    identity_lease: Duration,
-    outbox: u64,
 }
 
 impl RedisStore {
     /// A store for `node`. It connects in the background, and for as long as it lives.
     pub fn open(settings: &Settings, node: &NodeId) -> Result<Self, RedisOpenError> {
-        let limits = Limits {
-            lease: settings.lease,
-            record_ttl: settings.record_ttl,
-            inbox_ttl: settings.inbox_ttl,
-            identity_lease: settings.identity_lease,
-            outbox: settings.outbox_limit,
-        };
+        let limits = settings.store_limits();
         let link = Arc::new(RedisLink::open(settings)?);
         let (keys, scripts) = (Arc::new(Keys::new(&settings.key_prefix, node)), Arc::<Scripts>::default());
         let acceptor = Acceptor::start(Desk {
@@ -86,10 +69,6 @@ impl RedisStore {
         let (mut connection, epoch) = self.link.connection()?;
         command.query_async(&mut connection).await.map_err(|error| self.link.failed(epoch, &error))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Store for RedisStore {
@@ -153,7 +132,7 @@ impl Store for RedisStore {
 
     async fn hold(&self, instance: &str, token: &str) -> Result<Hold, StoreError> {
         let mut call = self.scripts.hold.call(1);
-        call.arg(&self.keys.owner).arg(instance).arg(token).arg(millis(self.limits.identity_lease));
+        call.arg(&self.keys.owner).arg(instance).arg(token).arg(whole_millis(self.limits.identity_lease));
         let reply: Vec<Value> = self.run(&self.scripts.hold, &call).await.map_err(forbidden)?;
         match reply.as_slice() {
             [Value::Int(0)] => Ok(Hold::Ours),
@@ -168,7 +147,7 @@ impl Store for RedisStore {
         for kind in ["", ":row", ":index"] {
             call.arg(format!("{}{kind}", self.keys.canary));
         }
-        call.arg(millis(self.limits.identity_lease));
+        call.arg(whole_millis(self.limits.identity_lease));
         self.run(&self.scripts.trial, &call).await.map_err(forbidden)
     }
 

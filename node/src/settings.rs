@@ -155,7 +155,33 @@ pub struct Settings {
     pub plant: Option<crate::plant::Plant>,
 }
 
+/// What a store takes of the settings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoreLimits {
+    pub(crate) lease: Duration,
+    pub(crate) record_ttl: Duration,
+    pub(crate) inbox_ttl: Duration,
+    pub(crate) identity_lease: Duration,
+    pub(crate) outbox: u64,
+}
+
 impl Settings {
+    pub(crate) fn store_limits(&self) -> StoreLimits {
+        StoreLimits {
+            lease: self.lease,
+            record_ttl: self.record_ttl,
+            inbox_ttl: self.inbox_ttl,
+            identity_lease: self.identity_lease,
+            outbox: self.outbox_limit,
+        }
+    }
+
+    /// The subjects that the stream takes.
+    #[must_use]
+    pub fn subjects(&self) -> String {
+        format!("{}.>", self.subject_prefix)
+    }
+
     /// The subject that accepted orders go to.
     #[must_use]
     pub fn subject(&self) -> String {

@@ -1,12 +1,12 @@
 //! Access to NATS.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::tls::Names;
 use super::url::decoded;
-use super::{AccessError, Secret, TlsFiles, given, path};
+use super::{AccessError, Secret, TlsFiles, given, given_path, path};
 
 const NAMES: Names = Names { ca: "CATGA_NATS_CA", cert: "CATGA_NATS_CERT", key: "CATGA_NATS_KEY", scheme: "tls" };
 
@@ -112,10 +112,6 @@ impl Source {
     }
 }
 
-fn file(path: Option<&PathBuf>) -> Option<&Path> {
-    path.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty())
-}
-
 impl NatsAccess {
     /// Where answers come to.
     pub(crate) fn inbox_prefix(&self) -> &str {
@@ -136,8 +132,8 @@ impl NatsAccess {
     pub(crate) fn source(&self, url: Option<(&str, Option<&str>)>) -> Result<Source, AccessError> {
         let secret = |secret: &Option<Secret>| given(secret.as_ref()).cloned();
         let (password, token) = (secret(&self.password), secret(&self.token));
-        let (password_file, token_file) = (file(self.password_file.as_ref()), file(self.token_file.as_ref()));
-        let (creds, nkey) = (file(self.creds.as_ref()), file(self.nkey_file.as_ref()));
+        let (password_file, token_file) = (given_path(self.password_file.as_ref()), given_path(self.token_file.as_ref()));
+        let (creds, nkey) = (given_path(self.creds.as_ref()), given_path(self.nkey_file.as_ref()));
         let set: Vec<&'static str> = [
             (password.is_some(), "CATGA_NATS_PASSWORD"),
             (password_file.is_some(), "CATGA_NATS_PASSWORD_FILE"),
@@ -158,7 +154,7 @@ impl NatsAccess {
         let user = explicit.clone().or_else(|| url_user.clone());
         if let Some(path) = password_file {
             let user = user.ok_or(AccessError::Half("CATGA_NATS_PASSWORD_FILE", "CATGA_NATS_USER"))?;
-            return Ok(Source::PasswordFile { user, path: path.to_owned() });
+            return Ok(Source::PasswordFile { user, path: path.clone() });
         }
         if let Some(password) = password {
             let user = user.ok_or(AccessError::Half("CATGA_NATS_PASSWORD", "CATGA_NATS_USER"))?;
@@ -173,9 +169,9 @@ impl NatsAccess {
         };
         Ok(match (token, token_file, creds, nkey) {
             (Some(token), ..) => Source::Fixed(NatsProof::Token(token)),
-            (_, Some(path), ..) => Source::TokenFile(path.to_owned()),
-            (_, _, Some(path), _) => Source::Creds(path.to_owned()),
-            (.., Some(path)) => Source::NkeyFile(path.to_owned()),
+            (_, Some(path), ..) => Source::TokenFile(path.clone()),
+            (_, _, Some(path), _) => Source::Creds(path.clone()),
+            (.., Some(path)) => Source::NkeyFile(path.clone()),
             _ => match (explicit, url_user, url_password) {
                 (Some(user), _, Some(password)) | (None, Some(user), Some(password)) => {
                     Source::Fixed(NatsProof::Password { user, password: text(password) })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::tls::Names;
-use super::{AccessError, Secret, TlsFiles, given, path};
+use super::{AccessError, Secret, TlsFiles, given, given_path, path};
 
 const NAMES: Names = Names { ca: "CATGA_REDIS_CA", cert: "CATGA_REDIS_CERT", key: "CATGA_REDIS_KEY", scheme: "rediss" };
 
@@ -60,6 +60,6 @@ impl RedisAccess {
     }
 
     fn password_file(&self) -> Option<&PathBuf> {
-        self.password_file.as_ref().filter(|path| !path.as_os_str().is_empty())
+        given_path(self.password_file.as_ref())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::AccessError;
+use super::{AccessError, given_path};
 
 /// Files in PEM form.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +30,7 @@ impl TlsFiles {
         tls: bool,
         names: &Names,
     ) -> Result<Self, AccessError> {
-        let set = |path: Option<&PathBuf>| path.filter(|path| !path.as_os_str().is_empty()).cloned();
+        let set = |path: Option<&PathBuf>| given_path(path).cloned();
         let (ca, cert, key) = (set(ca), set(cert), set(key));
         // A certificate that silently went unused would leave the connection in the clear.
         let unused = [(&ca, names.ca), (&cert, names.cert), (&key, names.key)].into_iter().find(|(path, _)| path.is_some());

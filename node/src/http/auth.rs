@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::access::Secret;
+use crate::access::{Secret, given_path};
 use crate::settings::Settings;
 
 /// Why the keys cannot be used. None of it shows a key.
@@ -32,7 +32,7 @@ impl Keys {
         if let Some(secret) = &settings.api_key {
             add(&mut keys, secret.reveal())?;
         }
-        if let Some(path) = settings.api_key_file.as_ref().filter(|path| !path.as_os_str().is_empty()) {
+        if let Some(path) = given_path(settings.api_key_file.as_ref()) {
             let text = std::fs::read_to_string(path).map_err(|source| KeysError::File { path: path.clone(), source })?;
             let before = keys.len();
             add(&mut keys, &text)?;

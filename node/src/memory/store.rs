@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::expiry::Expiries;
 use super::lock;
@@ -15,7 +14,7 @@ use crate::ports::{
     Acceptance, Accepted, AppliedBatch, ApplyItem, Backlog, Claims, Clock, Failure, Grave, Hold, Ledger, Link, Page, Progress,
     Projected, RowFate, RowKey, Store, StoreError,
 };
-use crate::settings::Settings;
+use crate::settings::{Settings, StoreLimits};
 
 /// What an entry costs beside its text, in bytes: an estimate, as a limit needs it.
 const OVERHEAD: u64 = 96;
@@ -86,16 +85,7 @@ pub struct MemoryStore<C> {
     wire: Wire,
     node: NodeId,
     subject: Arc<str>,
-    limits: Limits,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    lease: Duration,
-    record_ttl: Duration,
-    inbox_ttl: Duration,
-    identity_lease: Duration,
-    outbox: u64,
+    limits: StoreLimits,
 }
 
 impl<C> Clone for SharedStore<C> {
@@ -114,13 +104,7 @@ impl<C: Clock> SharedStore<C> {
     #[must_use]
     pub fn attach(&self, settings: &Settings, node: &NodeId) -> MemoryStore<C> {
         let wire = lock(&self.0.state).wires.add();
-        let limits = Limits {
-            lease: settings.lease,
-            record_ttl: settings.record_ttl,
-            inbox_ttl: settings.inbox_ttl,
-            identity_lease: settings.identity_lease,
-            outbox: settings.outbox_limit,
-        };
+        let limits = settings.store_limits();
         MemoryStore { shared: self.clone(), wire, node: node.clone(), subject: settings.subject().into(), limits }
     }
 

@@ -45,7 +45,7 @@ impl StreamSettings {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             name: settings.stream.clone(),
-            subjects: format!("{}.>", settings.subject_prefix),
+            subjects: settings.subjects(),
             order_subject: settings.subject(),
             max_bytes: settings.stream_max_bytes,
             replicas: settings.stream_replicas,
@@ -75,12 +75,7 @@ impl StreamSettings {
 
 impl ConsumerSettings {
     pub(super) fn new(settings: &Settings, node: &NodeId) -> Self {
-        Self {
-            name: node.to_string(),
-            subjects: format!("{}.>", settings.subject_prefix),
-            ack_wait: settings.ack_wait,
-            imposed: Mutex::default(),
-        }
+        Self { name: node.to_string(), subjects: settings.subjects(), ack_wait: settings.ack_wait, imposed: Mutex::default() }
     }
 
     /// Looks at a consumer that was made just now.

@@ -15,10 +15,11 @@ use tokio::task::AbortHandle;
 
 use super::keys::Keys;
 use super::link::RedisLink;
+use super::reads;
 use super::scripts::Scripts;
-use super::{Limits, millis, reads};
 use crate::order::{MessageId, NodeId, OrderId};
-use crate::ports::{Acceptance, Accepted, StoreError};
+use crate::ports::{Acceptance, Accepted, StoreError, whole_millis};
+use crate::settings::StoreLimits;
 
 /// Most orders that one script accepts: it holds up everybody else for less than a millisecond.
 const BATCH: usize = 128;
@@ -53,7 +54,7 @@ pub(super) struct Desk {
     pub(super) scripts: Arc<Scripts>,
     pub(super) node: NodeId,
     pub(super) subject: String,
-    pub(super) limits: Limits,
+    pub(super) limits: StoreLimits,
 }
 
 /// Where orders queue up to be accepted.
@@ -158,7 +159,7 @@ impl Desk {
         for order in orders() {
             call.arg(self.keys.row(&order.message_id));
         }
-        call.arg(&self.subject).arg(self.node.as_str()).arg(millis(self.limits.lease)).arg(self.limits.outbox);
+        call.arg(&self.subject).arg(self.node.as_str()).arg(whole_millis(self.limits.lease)).arg(self.limits.outbox);
         for order in orders() {
             call.arg(order.order_id.as_str());
         }

@@ -1,8 +1,8 @@
 //! The apply step, and how far it is.
 
+use super::RedisStore;
 use super::keys::BUCKET;
-use super::{RedisStore, millis};
-use crate::ports::{AppliedBatch, ApplyItem, Effect, ItemKind, Progress, StoreError};
+use crate::ports::{AppliedBatch, ApplyItem, Effect, ItemKind, Progress, StoreError, whole_millis};
 
 impl RedisStore {
     pub(super) async fn apply_batch(&self, stream: &str, items: &[ApplyItem]) -> Result<AppliedBatch, StoreError> {
@@ -13,7 +13,7 @@ impl RedisStore {
         for key in keys_of_batch {
             call.arg(key);
         }
-        call.arg(stream).arg(&keys.log).arg(&keys.inbox).arg(millis(self.limits.inbox_ttl)).arg(BUCKET);
+        call.arg(stream).arg(&keys.log).arg(&keys.inbox).arg(whole_millis(self.limits.inbox_ttl)).arg(BUCKET);
         let ranges = ranges(items);
         call.arg(ranges.len());
         for (first, last) in ranges {

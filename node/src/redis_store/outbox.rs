@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::Value;
 
-use super::{RedisStore, millis};
+use super::RedisStore;
 use crate::order::MessageId;
-use crate::ports::{Backlog, ClaimedRow, Claims, Failure, Grave, RowFate, RowKey, StoreError};
+use crate::ports::{Backlog, ClaimedRow, Claims, Failure, Grave, RowFate, RowKey, StoreError, whole_millis};
 
 /// Keys that one step of the sweep looks at.
 const SWEEP_STEP: usize = 1000;
@@ -17,7 +17,7 @@ const ERROR_LENGTH: usize = 300;
 impl RedisStore {
     pub(super) async fn remove_rows(&self, rows: &[RowKey]) -> Result<Vec<RowFate>, StoreError> {
         let mut call = self.scripts.remove.long_call(1, 4 + 3 * rows.len(), 256 + 96 * rows.len());
-        call.arg(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.records).arg(millis(self.limits.record_ttl));
+        call.arg(&self.keys.index).arg(&self.keys.rows).arg(&self.keys.records).arg(whole_millis(self.limits.record_ttl));
         for row in rows {
             let order = row.order_id.as_ref().map_or("", |id| id.as_str());
             call.arg(row.message_id.as_str()).arg(&row.token).arg(order);
@@ -30,7 +30,7 @@ impl RedisStore {
         call.arg(&self.keys.index).arg(&self.keys.rows);
         for failure in failures {
             call.arg(failure.row.message_id.as_str()).arg(&failure.row.token);
-            call.arg(millis(failure.retry_in)).arg(clip(&failure.error));
+            call.arg(whole_millis(failure.retry_in)).arg(clip(&failure.error));
         }
         self.run(&self.scripts.postpone, &call).await.map(fates)
     }
@@ -47,7 +47,7 @@ impl RedisStore {
     pub(super) async fn claim_rows(&self, token: &str, limit: usize) -> Result<Claims, StoreError> {
         let mut call = self.scripts.claim.call(1);
         call.arg(&self.keys.index).arg(&self.keys.rows).arg(self.node.as_str()).arg(token);
-        call.arg(millis(self.limits.lease)).arg(limit);
+        call.arg(whole_millis(self.limits.lease)).arg(limit);
         let reply: Vec<Value> = self.run(&self.scripts.claim, &call).await?;
         let strange = || StoreError::Failed(format!("the claim of rows under {} was answered strangely", self.keys.index));
         let [Value::Int(looked_at), Value::Int(dropped), Value::Array(damaged), rows @ ..] = reply.as_slice() else {
