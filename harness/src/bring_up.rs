@@ -53,7 +53,7 @@ pub async fn make_way(workspace: &Workspace, request: &Request, engine: &Engine,
     match healed {
         Err(failure) if !request.use_running => {
             out.note(format!("warning: {:#}", failure.error));
-            if journal::open_faults(workspace.state(), &request.project).environment()?.is_some() {
+            if journal::left(workspace.state(), &request.project).environment()?.is_some() {
                 journal::remove(workspace.state(), &request.project).environment()?;
             }
             Ok(())

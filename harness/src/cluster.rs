@@ -12,6 +12,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::{ContainerState, Engine, EngineError, Status};
 use crate::images::{Images, Progress};
 use crate::poll::Expired;
@@ -29,7 +31,7 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A Catga node of a running cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// Service name, `cluster-node-1`; further containers of one service carry their number, `cluster-node.2`.
     pub name: String,
@@ -42,7 +44,7 @@ pub struct Node {
 }
 
 /// A cluster that was healthy when this was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
     pub project: String,
     pub nodes: Vec<Node>,

@@ -1,30 +1,32 @@
 //! The nemesis: injects the plan's faults at their times, proves each effect, heals it, and proves that it is gone.
 //!
 //! Every fault runs through the same life ([`Nemesis::live`]); what the kinds differ in stands in one file each
-//! under `nemesis/`. A journal entry is on disk before each injection, so that whoever finds it can heal ([`leftovers`]).
+//! under `nemesis/faults/`. A journal entry is on disk before each injection, so that whoever finds it can heal ([`leftovers`]).
 
 pub mod fault;
+mod faults;
 pub mod journal;
-mod kill;
 pub mod leftovers;
-mod pause;
-mod restart;
-mod stop;
+mod site;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use judge::history::{Entry, FaultStep, Step};
-use judge::plan::{Fault, Plan};
+use judge::plan::Plan;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::recorder::Recorder;
-use fault::{Effect, Target};
+use fault::Hit;
 use journal::Journal;
+pub use site::Site;
+
+/// How long before its time a fault's target is looked at.
+const LEAD_MS: u64 = 300;
 
 /// One run's nemesis.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub struct Nemesis {
 
 #[derive(Debug)]
 struct Shared {
-    engine: Engine,
+    site: Site,
     recorder: Recorder,
     journal: Journal,
     active: watch::Sender<Vec<String>>,
@@ -47,7 +49,7 @@ impl Nemesis {
     #[must_use]
     pub fn start(plan: &Plan, cluster: &Cluster, engine: &Engine, journal: Journal, recorder: &Recorder, epoch_us: u64) -> Self {
         let shared = Arc::new(Shared {
-            engine: engine.clone(),
+            site: Site { engine: engine.clone(), cluster: cluster.clone() },
             recorder: recorder.clone(),
             journal,
             active: watch::Sender::new(Vec::new()),
@@ -55,15 +57,7 @@ impl Nemesis {
         let over = watch::Sender::new(false);
         let mut faults = JoinSet::new();
         for (index, fault) in plan.faults.iter().enumerate() {
-            let targets = fault
-                .services
-                .iter()
-                .filter_map(|service| {
-                    let container = cluster.containers.get(service)?.clone();
-                    Some(Target { service: service.clone(), container })
-                })
-                .collect();
-            let life = Life { index, fault: fault.clone(), targets, epoch_us, over: over.subscribe() };
+            let life = Life { index, fault: fault.clone(), epoch_us, over: over.subscribe() };
             faults.spawn(life.live(Arc::clone(&shared)));
         }
         Self { shared, faults, over }
@@ -97,24 +91,37 @@ impl Nemesis {
 /// One fault on its way through the run.
 struct Life {
     index: usize,
-    fault: Fault,
-    targets: Vec<Target>,
+    fault: judge::plan::Fault,
     epoch_us: u64,
     over: watch::Receiver<bool>,
 }
 
 impl Life {
     async fn live(mut self, nemesis: Arc<Shared>) {
-        if !self.wait_until(&nemesis, self.fault.at_ms).await {
+        // What takes time is done before the moment itself: looking, and writing to the disk.
+        if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(LEAD_MS)).await {
             return;
         }
-        let name = format!("{} {}", self.fault.kind.word(), self.fault.services.join(" "));
-        nemesis.active.send_modify(|active| active.push(name.clone()));
-        let effects = join_all(self.targets.iter().map(|target| self.inject(&nemesis, target))).await;
-        if self.fault.for_ms > 0 {
-            self.wait_until(&nemesis, self.fault.at_ms + self.fault.for_ms).await;
+        let hits = join_all(self.fault.services.iter().map(|service| self.aim(&nemesis, service))).await;
+        let hits: Vec<Hit> = hits.into_iter().flatten().collect();
+        if !self.wait_until(&nemesis, self.fault.at_ms).await {
+            for hit in &hits {
+                self.note_healed(&nemesis, hit);
+            }
+            return;
         }
-        join_all(self.targets.iter().zip(effects).map(|(target, effect)| self.heal(&nemesis, target, effect))).await;
+        let name = self.fault.label();
+        nemesis.active.send_modify(|active| active.push(name.clone()));
+        join_all(hits.iter().map(|hit| self.inject(&nemesis, hit))).await;
+        if self.fault.for_ms > 0 {
+            let ends = self.wait_until(&nemesis, self.fault.at_ms + self.fault.for_ms);
+            let works = join_all(hits.iter().map(|hit| hit.fault.keep_up(&nemesis.site, &hit.target, &hit.before)));
+            tokio::select! {
+                _ = ends => {}
+                _ = works => {}
+            }
+        }
+        join_all(hits.iter().map(|hit| self.heal(&nemesis, hit))).await;
         nemesis.active.send_modify(|active| active.retain(|other| *other != name));
     }
 
@@ -128,71 +135,76 @@ impl Life {
         }
     }
 
-    /// `None` if nothing was injected.
-    async fn inject(&self, nemesis: &Shared, target: &Target) -> Option<Effect> {
-        let kind = self.fault.kind;
-        let before = match nemesis.engine.inspect(&target.container).await {
-            Ok(state) => state,
-            Err(error) => {
-                self.step(
-                    nemesis,
-                    target,
-                    Step::Ineffective,
-                    format!("not injected, the container cannot be inspected: {error}"),
-                );
-                return None;
-            }
+    /// Looks at a target and writes into the journal what is about to happen to it; `None` if it cannot be hit.
+    async fn aim(&self, nemesis: &Shared, service: &str) -> Option<Hit> {
+        let refused = |why: String| {
+            self.step(nemesis, service, Step::Ineffective, format!("not injected: {why}"));
+            None
         };
-        // Without the entry on disk nobody could heal after us, so nothing is injected.
-        if let Err(error) = nemesis.journal.will_inject(self.index, kind, target) {
-            self.step(nemesis, target, Step::Ineffective, format!("not injected, the journal cannot be written: {error}"));
-            return None;
+        let fault = match faults::of(self.fault.kind) {
+            Ok(fault) => fault,
+            Err(reason) => return refused(reason),
+        };
+        let target = match nemesis.site.target(service) {
+            Ok(target) => target,
+            Err(error) => return refused(error.to_string()),
+        };
+        let before = match fault.before(&nemesis.site, &target).await {
+            Ok(before) => before,
+            Err(error) => return refused(format!("it cannot be looked at: {error}")),
+        };
+        // Without the entry on disk nobody could heal after us.
+        if let Err(error) = nemesis.journal.will_inject(self.index, self.fault.kind, &target, &before) {
+            return refused(format!("the journal cannot be written: {error}"));
         }
-        self.step(nemesis, target, Step::Inject, String::new());
-        let injected = fault::inject(kind, &nemesis.engine, target).await;
-        let effect = Effect { kind, before };
-        match injected {
-            Ok(()) => self.step(nemesis, target, Step::Injected, String::new()),
-            // The call may still have had its effect: it is proven and healed like any other.
-            Err(error) => self.step(nemesis, target, Step::Injected, error.to_string()),
-        }
-        match fault::prove_effect(&effect, &nemesis.engine, target).await {
-            Ok(seen) => self.step(nemesis, target, Step::EffectVerified, seen),
-            Err(expired) => self.step(nemesis, target, Step::Ineffective, expired.to_string()),
-        }
-        Some(effect)
+        Some(Hit { fault, target, before })
     }
 
-    async fn heal(&self, nemesis: &Shared, target: &Target, effect: Option<Effect>) {
-        let Some(effect) = effect else { return };
+    async fn inject(&self, nemesis: &Shared, hit: &Hit) {
+        let service = &hit.target.service;
+        self.step(nemesis, service, Step::Inject, String::new());
+        // The call may have had its effect even where it failed: it is proven and healed like any other.
+        let detail = hit.inject(&nemesis.site).await.err().map(|error| error.to_string()).unwrap_or_default();
+        self.step(nemesis, service, Step::Injected, detail);
+        match hit.prove_effect(&nemesis.site).await {
+            Ok(seen) => self.step(nemesis, service, Step::EffectVerified, seen),
+            Err(expired) => self.step(nemesis, service, Step::Ineffective, expired.to_string()),
+        }
+    }
+
+    async fn heal(&self, nemesis: &Shared, hit: &Hit) {
+        let service = &hit.target.service;
         // Whoever ended it early, the run was not tested by it for as long as the plan says.
         if self.fault.for_ms > 0
-            && let Ok(now) = nemesis.engine.inspect(&target.container).await
-            && !fault::is_shown(&effect, &now)
+            && hit.fault.is_steady()
+            && let Err(seen) = hit.still_shows(&nemesis.site).await
         {
-            self.step(nemesis, target, Step::Ineffective, format!("it had ended before it was healed: {}", now.summary()));
+            self.step(nemesis, service, Step::Ineffective, format!("it had ended before it was healed: {seen}"));
         }
-        self.step(nemesis, target, Step::Heal, String::new());
-        let healed = fault::heal(self.fault.kind, &nemesis.engine, target).await;
-        let detail = healed.err().map(|error| error.to_string()).unwrap_or_default();
-        self.step(nemesis, target, Step::Healed, detail);
+        self.step(nemesis, service, Step::Heal, String::new());
+        let detail = hit.heal(&nemesis.site).await.err().map(|error| error.to_string()).unwrap_or_default();
+        self.step(nemesis, service, Step::Healed, detail);
         nemesis.journal.note_heal(nemesis.recorder.now_us());
-        match fault::heal_until_proven(self.fault.kind, &nemesis.engine, target).await {
+        match hit.heal_until_proven(&nemesis.site).await {
             Ok(seen) => {
-                if let Err(error) = nemesis.journal.healed(self.index, target) {
-                    let t_us = nemesis.recorder.now_us();
-                    let what = format!("{} is healed, but the journal cannot be written: {error}", target.service);
-                    nemesis.recorder.write(&Entry::Trouble { t_us, what });
-                }
-                self.step(nemesis, target, Step::HealVerified, seen);
+                self.note_healed(nemesis, hit);
+                self.step(nemesis, service, Step::HealVerified, seen);
             }
-            Err(expired) => self.step(nemesis, target, Step::Unhealed, expired.to_string()),
+            Err(expired) => self.step(nemesis, service, Step::Unhealed, expired.to_string()),
         }
     }
 
-    fn step(&self, nemesis: &Shared, target: &Target, step: Step, detail: String) {
+    fn note_healed(&self, nemesis: &Shared, hit: &Hit) {
+        if let Err(error) = nemesis.journal.healed(self.index, &hit.target) {
+            let t_us = nemesis.recorder.now_us();
+            let what = format!("{} is healed, but the journal cannot be written: {error}", hit.target.service);
+            nemesis.recorder.write(&Entry::Trouble { t_us, what });
+        }
+    }
+
+    fn step(&self, nemesis: &Shared, service: &str, step: Step, detail: String) {
         let t_us = nemesis.recorder.now_us();
-        let target = target.service.clone();
+        let target = service.to_owned();
         nemesis.recorder.write_through(&Entry::Fault(FaultStep { t_us, fault: self.index, target, step, detail }));
     }
 }

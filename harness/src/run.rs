@@ -85,11 +85,10 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let report = review::review(&folder).environment()?;
     out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
     out.result(format!("run\n  {}\nrepeat\n  {}", short(folder.path()).display(), job.repeat));
-    let left_open =
-        journal::open_faults(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
-    let exit = match left_open {
+    let left = journal::left(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
+    let exit = match left {
         // Neither a verdict nor `interrupted and healed` may be said of a cluster that is still broken.
-        Some(open) if !open.is_empty() && job.bring_up.use_running => Exit::Environment,
+        Some(left) if !left.open.is_empty() && job.bring_up.use_running => Exit::Environment,
         _ if interrupt.is_raised() => Exit::Interrupted,
         _ => review::exit(&report),
     };
@@ -126,8 +125,9 @@ impl Stage<'_> {
     /// Load and faults side by side, until the schedule is over and everything is healed. Says when the last heal was.
     async fn load_and_break(&self) -> Result<Option<u64>, Failure> {
         let Self { job, cluster, recorder, .. } = *self;
-        let journal =
-            Journal::create(job.workspace.state(), &cluster.project).context("cannot create the journal").environment()?;
+        let journal = Journal::create(job.workspace.state(), self.engine.host(), cluster)
+            .context("cannot create the journal")
+            .environment()?;
         let load = Load::start(&job.plan, cluster, self.nonce, recorder).await.environment()?;
         recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
         let nemesis = Nemesis::start(&job.plan, cluster, self.engine, journal, recorder, load.epoch_us());

@@ -1,11 +1,13 @@
 //! A plan: a scenario resolved, validated and seeded. The same scenario and seed give the same plan, byte for byte.
 
+mod fault;
 mod resolve;
 mod slots;
 mod targets;
 
 use std::collections::BTreeMap;
 
+pub use fault::{Direction, Fault, FaultKind, Link, Need, Part, Peer, Scope, Via};
 pub use resolve::{Overrides, PlanError, STEADY_MIN_MS, STEADY_MIN_OPS, resolve};
 pub use slots::{Slots, amount_minor};
 
@@ -64,32 +66,6 @@ pub struct Keys {
     pub conflict: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    pub kind: FaultKind,
-    /// As the scenario wrote it.
-    pub target: String,
-    /// Service names that it resolved to.
-    pub services: Vec<String>,
-    /// From the start of the load.
-    pub at_ms: u64,
-    /// 0 for a fault that heals itself (restart).
-    pub for_ms: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// SIGTERM, then SIGKILL after the grace period; healed by starting it.
-    Stop,
-    /// SIGKILL; healed by starting it.
-    Kill,
-    /// All processes frozen; healed by thawing them.
-    Pause,
-    /// Stopped and started in one call of the engine; heals itself.
-    Restart,
-}
-
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Expect {
     pub propagation_p99_ms: Option<f64>,
@@ -124,35 +100,5 @@ impl Plan {
     #[must_use]
     pub fn steady_by_ms(&self) -> u64 {
         resolve::steady_by_ms(self.load.rate, self.load.warm_up_ms)
-    }
-}
-
-impl Fault {
-    /// As a reader would say it, e.g. `kill cluster-node-3`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        format!("{} {}", self.kind.word(), self.services.join("+"))
-    }
-}
-
-impl FaultKind {
-    /// The word that scenarios use.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Kill => "kill",
-            Self::Pause => "pause",
-            Self::Restart => "restart",
-        }
-    }
-
-    /// Is it over by itself, without a heal?
-    #[must_use]
-    pub fn heals_itself(self) -> bool {
-        match self {
-            Self::Restart => true,
-            Self::Stop | Self::Kill | Self::Pause => false,
-        }
     }
 }

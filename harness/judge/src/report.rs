@@ -193,6 +193,7 @@ pub struct Outbox {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultFigures {
+    #[serde(flatten)]
     pub kind: FaultKind,
     /// As the scenario wrote it.
     pub target: String,

@@ -36,6 +36,7 @@
 //! - `minority`, `majority`: fewer and more than half of the nodes, picked by the seed; `all`: every node.
 
 mod error;
+mod fault;
 mod values;
 
 use std::collections::BTreeMap;
@@ -44,10 +45,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ScenarioError;
+pub use fault::FaultSpec;
 pub use values::parse_duration;
 
 use crate::exercise;
-use crate::plan::{FaultKind, Keys, Profile};
+use crate::plan::{Keys, Profile};
 
 /// What a scenario file says, with defaults filled in and nothing resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,19 +86,6 @@ pub struct LoadSpec {
     pub customers: u32,
 }
 
-/// A `[[fault]]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultSpec {
-    #[serde(deserialize_with = "values::duration")]
-    pub at: Duration,
-    /// `None` for a fault that heals itself.
-    #[serde(rename = "for", default, deserialize_with = "values::some_duration")]
-    pub hold: Option<Duration>,
-    pub kind: FaultKind,
-    pub target: String,
-}
-
 /// The `[expect]` table: what a run is held against beyond safety.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -117,7 +106,7 @@ struct Document {
     hypothesis: String,
     load: LoadSpec,
     #[serde(default)]
-    fault: Vec<FaultSpec>,
+    fault: Vec<fault::Table>,
     #[serde(default)]
     expect: ExpectSpec,
     #[serde(default)]
@@ -136,6 +125,8 @@ impl Scenario {
             let message = "the hypothesis is empty: say in one sentence what should hold while the faults run";
             return Err(ScenarioError::new(name, text, message, error::find(text, "hypothesis")));
         }
+        let faults: Result<Vec<FaultSpec>, fault::Wrong> = document.fault.into_iter().map(fault::Table::read).collect();
+        let faults = faults.map_err(|wrong| ScenarioError::new(name, text, &wrong.message, Some(wrong.at)))?;
         let mut minima = BTreeMap::new();
         for (counter, minimum) in document.exercise {
             if !exercise::NAMES.iter().any(|known| known.name == counter.get_ref()) {
@@ -149,7 +140,7 @@ impl Scenario {
             name: error::stem(name).to_owned(),
             hypothesis: document.hypothesis.trim().to_owned(),
             load: document.load,
-            faults: document.fault,
+            faults,
             expect: document.expect,
             exercise: minima,
         })

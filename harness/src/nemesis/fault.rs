@@ -1,102 +1,179 @@
-//! What every kind of fault can do: inject, show its effect, heal, show that it is gone.
+//! What every fault can do: say what it is about to change, inject, show its effect, heal, show that it is gone.
+//!
+//! A fault is one file under `faults/` that implements [`Fault`]. All that healing needs is in its target and in what
+//! [`Fault::before`] read: both are in the journal, so that whoever finds it there can heal without the run's memory.
 
 use std::time::Duration;
 
-use judge::plan::FaultKind;
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::{kill, pause, restart, stop};
-use crate::engine::{ContainerState, Engine, EngineError, Status};
+use super::site::Site;
+use crate::engine::EngineError;
 use crate::poll::{self, Asked, Expired};
+use crate::stores::StoreError;
 
 /// How long an effect may take to show after the injection call returned.
-const EFFECT_WITHIN: Duration = Duration::from_secs(3);
+const EFFECT_WITHIN: Duration = Duration::from_secs(5);
 /// A container that starts has to pass its health check; Redis may load a long append-only file first.
 const HEAL_WITHIN: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(50);
-/// A heal call that failed is made again after so many questions: every two seconds.
+/// A heal call is made again after so many questions without a good answer: every two seconds.
 const HEAL_AGAIN: u32 = 40;
 
 /// A service and the container that runs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
+    /// As the plan names it: `cluster-node-2`, `nats`.
     pub service: String,
+    /// Engine id.
     pub container: String,
 }
 
-/// A fault that may be in force, and the container as it was before.
-#[derive(Debug, Clone)]
-#[must_use = "a fault has to be healed"]
-pub struct Effect {
-    pub kind: FaultKind,
-    pub before: ContainerState,
-}
+/// What a fault read of its target before it changed anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Before(serde_json::Value);
 
-/// # Errors
-/// What the engine said; the fault may be in force all the same.
-pub async fn inject(kind: FaultKind, engine: &Engine, target: &Target) -> Result<(), EngineError> {
-    match kind {
-        FaultKind::Stop => stop::inject(engine, target).await,
-        FaultKind::Kill => kill::inject(engine, target).await,
-        FaultKind::Pause => pause::inject(engine, target).await,
-        FaultKind::Restart => restart::inject(engine, target).await,
+impl Before {
+    /// # Errors
+    /// It has no JSON, which is a mistake of the fault's author.
+    pub fn of(seen: &impl Serialize) -> Result<Self, FaultError> {
+        serde_json::to_value(seen).map(Self).map_err(|error| FaultError::Other(format!("cannot be kept: {error}")))
+    }
+
+    /// # Errors
+    /// The journal holds something else, e.g. of another version.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, FaultError> {
+        T::deserialize(&self.0).map_err(|error| FaultError::Other(format!("what was read before cannot be used: {error}")))
     }
 }
 
-/// Does the container look as the fault leaves it?
-#[must_use]
-pub fn is_shown(effect: &Effect, now: &ContainerState) -> bool {
-    match effect.kind {
-        FaultKind::Stop => stop::shown(now),
-        FaultKind::Kill => kill::shown(now),
-        FaultKind::Pause => pause::shown(now),
-        FaultKind::Restart => restart::shown(&effect.before, now),
+#[derive(Debug, thiserror::Error)]
+pub enum FaultError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was tried, on what, and what came back.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What a probe saw: whether it is as it should be, and in which words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    Yes(String),
+    NotYet(String),
+}
+
+impl Seen {
+    #[must_use]
+    pub fn when(is_so: bool, words: impl Into<String>) -> Self {
+        if is_so { Self::Yes(words.into()) } else { Self::NotYet(words.into()) }
     }
 }
 
-/// Asks the engine until the effect shows; says what showed it.
-pub async fn prove_effect(effect: &Effect, engine: &Engine, target: &Target) -> Result<String, Expired> {
-    poll::until(EFFECT_WITHIN, ASK_EVERY, || async {
-        let state = engine.inspect(&target.container).await.map_err(|error| error.to_string())?;
-        if is_shown(effect, &state) { Asked::Ok(describe(&state)) } else { Err(describe(&state)) }
-    })
-    .await
-}
-
-/// Safe to call again, and on a container that the fault never reached.
+/// One way to hurt a target.
 ///
-/// # Errors
-/// What the engine said.
-pub async fn heal(kind: FaultKind, engine: &Engine, target: &Target) -> Result<(), EngineError> {
-    match kind {
-        FaultKind::Stop => stop::heal(engine, target).await,
-        FaultKind::Kill => kill::heal(engine, target).await,
-        FaultKind::Pause => pause::heal(engine, target).await,
-        FaultKind::Restart => restart::heal(engine, target).await,
+/// Every call may be cut off in the middle by the death of the harness, so `heal` must be safe to call at any point of
+/// `inject`, again, and on a target that the fault never reached. Probes look from outside the node.
+#[async_trait]
+pub trait Fault: std::fmt::Debug + Send + Sync {
+    /// Reads what healing and proving need. Changes nothing.
+    async fn before(&self, site: &Site, target: &Target) -> Result<Before, FaultError>;
+
+    /// Makes the effect. An error does not mean that there is none.
+    async fn inject(&self, site: &Site, target: &Target, before: &Before) -> Result<(), FaultError>;
+
+    /// Is the effect there?
+    async fn effect(&self, site: &Site, target: &Target, before: &Before) -> Result<Seen, FaultError>;
+
+    /// Takes the effect away.
+    async fn heal(&self, site: &Site, target: &Target, before: &Before) -> Result<(), FaultError>;
+
+    /// Is the target as it was before, as far as this fault changed it? For what cannot be undone, the fault's own file
+    /// says what healed means.
+    async fn healed(&self, site: &Site, target: &Target, before: &Before) -> Result<Seen, FaultError>;
+
+    /// Works on while the fault is in force, e.g. renews what would expire; dropped when it is over.
+    async fn keep_up(&self, _site: &Site, _target: &Target, _before: &Before) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Must the effect show all the time while it is in force? Not where it comes and goes.
+    fn is_steady(&self) -> bool {
+        true
     }
 }
 
-/// Asks the engine until the container runs and passes its health check, if it has one: the state in which every
-/// fault of this room leaves a container once it is healed. Where it does not even run, it is healed again.
-pub async fn heal_until_proven(kind: FaultKind, engine: &Engine, target: &Target) -> Result<String, Expired> {
-    let mut asked = 0_u32;
-    poll::until(HEAL_WITHIN, ASK_EVERY, || {
-        asked += 1;
-        let again = asked.is_multiple_of(HEAL_AGAIN);
-        async move {
-            let state = engine.inspect(&target.container).await.map_err(|error| error.to_string())?;
-            if state.is_healthy() {
-                return Asked::Ok(describe(&state));
-            }
-            if again && state.status != Status::Running {
-                heal(kind, engine, target).await.map_err(|error| format!("{}; {error}", describe(&state)))?;
-            }
-            Err(describe(&state))
-        }
-    })
-    .await
+/// A fault in force on one target, or one that may be.
+#[derive(Debug)]
+pub struct Hit {
+    pub fault: Box<dyn Fault>,
+    pub target: Target,
+    pub before: Before,
 }
 
-fn describe(state: &ContainerState) -> String {
-    let health = state.health.map(|health| format!(", {health:?}")).unwrap_or_default();
-    format!("{:?}{health}, pid {}, exit code {}, started {}", state.status, state.pid, state.exit_code, state.started_at)
+impl Hit {
+    /// # Errors
+    /// As [`Fault::inject`].
+    pub async fn inject(&self, site: &Site) -> Result<(), FaultError> {
+        self.fault.inject(site, &self.target, &self.before).await
+    }
+
+    /// Asks until the effect shows; says what showed it.
+    ///
+    /// # Errors
+    /// It did not show in time.
+    pub async fn prove_effect(&self, site: &Site) -> Result<String, Expired> {
+        poll::until(EFFECT_WITHIN, ASK_EVERY, || async { asked(self.fault.effect(site, &self.target, &self.before).await) }).await
+    }
+
+    /// Does the effect still show?
+    ///
+    /// # Errors
+    /// What was seen instead.
+    pub async fn still_shows(&self, site: &Site) -> Result<(), String> {
+        match self.fault.effect(site, &self.target, &self.before).await {
+            // A probe that fails says nothing about the fault.
+            Ok(Seen::Yes(_)) | Err(_) => Ok(()),
+            Ok(Seen::NotYet(seen)) => Err(seen),
+        }
+    }
+
+    /// # Errors
+    /// As [`Fault::heal`].
+    pub async fn heal(&self, site: &Site) -> Result<(), FaultError> {
+        self.fault.heal(site, &self.target, &self.before).await
+    }
+
+    /// Asks until the target is as it was; what stays broken is healed again from time to time.
+    ///
+    /// # Errors
+    /// It was not healed in time.
+    pub async fn heal_until_proven(&self, site: &Site) -> Result<String, Expired> {
+        let mut count = 0_u32;
+        poll::until(HEAL_WITHIN, ASK_EVERY, || {
+            count += 1;
+            let again = count.is_multiple_of(HEAL_AGAIN);
+            async move {
+                let seen = asked(self.fault.healed(site, &self.target, &self.before).await);
+                if again && let Err(seen) = &seen {
+                    self.heal(site).await.map_err(|error| format!("{seen}; {error}"))?;
+                }
+                seen
+            }
+        })
+        .await
+    }
+}
+
+fn asked(seen: Result<Seen, FaultError>) -> Asked<String> {
+    match seen {
+        Ok(Seen::Yes(words)) => Ok(words),
+        Ok(Seen::NotYet(words)) => Err(words),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use judge::plan::FaultKind;
 use serde::{Deserialize, Serialize};
 
-use super::fault::Target;
+use super::fault::{Before, Target};
+use crate::cluster::Cluster;
 
 /// Name of the journal inside a run folder.
 const FILE: &str = "journal.ndjson";
@@ -21,8 +22,21 @@ const FILE: &str = "journal.ndjson";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 enum Line {
-    WillInject { fault: usize, kind: FaultKind, service: String, container: String },
-    Healed { fault: usize, service: String },
+    /// The first line: where the faults are injected.
+    Cluster {
+        engine: String,
+        cluster: Cluster,
+    },
+    WillInject {
+        fault: usize,
+        kind: FaultKind,
+        target: Target,
+        before: Before,
+    },
+    Healed {
+        fault: usize,
+        service: String,
+    },
 }
 
 /// The journal of the run that is going on.
@@ -43,22 +57,33 @@ struct State {
 pub struct Open {
     pub kind: FaultKind,
     pub target: Target,
+    pub before: Before,
+}
+
+/// What a run left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Where the engine answers, and the cluster; `None` if the run died before it wrote them down.
+    pub site: Option<(String, Cluster)>,
+    pub open: Vec<Open>,
 }
 
 impl Journal {
     /// # Errors
     /// There is one already (somebody has to heal first), or it cannot be written.
-    pub fn create(state: &Path, project: &str) -> io::Result<Self> {
-        let path = path(state, project);
+    pub fn create(state: &Path, engine: &str, cluster: &Cluster) -> io::Result<Self> {
+        let path = path(state, &cluster.project);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
-        Ok(Self { path, state: Mutex::new(State { file, last_heal_us: None }) })
+        let journal = Self { path, state: Mutex::new(State { file, last_heal_us: None }) };
+        journal.put(&Line::Cluster { engine: engine.to_owned(), cluster: cluster.clone() })?;
+        Ok(journal)
     }
 
-    pub(super) fn will_inject(&self, fault: usize, kind: FaultKind, target: &Target) -> io::Result<()> {
-        self.put(&Line::WillInject { fault, kind, service: target.service.clone(), container: target.container.clone() })
+    pub(super) fn will_inject(&self, fault: usize, kind: FaultKind, target: &Target, before: &Before) -> io::Result<()> {
+        self.put(&Line::WillInject { fault, kind, target: target.clone(), before: before.clone() })
     }
 
     pub(super) fn healed(&self, fault: usize, target: &Target) -> io::Result<()> {
@@ -92,11 +117,11 @@ impl Journal {
     }
 }
 
-/// The faults that the project's journal leaves open; `None` without a journal.
+/// What the project's journal leaves open; `None` without a journal.
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn open_faults(state: &Path, project: &str) -> io::Result<Option<Vec<Open>>> {
+pub fn left(state: &Path, project: &str) -> io::Result<Option<Left>> {
     match std::fs::read_to_string(path(state, project)) {
         Ok(text) => Ok(Some(parse(&text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -136,8 +161,8 @@ pub enum CloseError {
 /// # Errors
 /// Something is open, or the journal cannot be read or moved.
 pub fn close_if_healed(state: &Path, project: &str, run: &Path) -> Result<(), CloseError> {
-    match open_faults(state, project)? {
-        Some(open) if !open.is_empty() => Err(CloseError::Open(open.len())),
+    match left(state, project)? {
+        Some(left) if !left.open.is_empty() => Err(CloseError::Open(left.open.len())),
         Some(_) => {
             // They may lie on different file systems.
             std::fs::copy(path(state, project), run.join(FILE))?;
@@ -159,20 +184,21 @@ fn path(state: &Path, project: &str) -> PathBuf {
     state.join(format!("{project}.ndjson"))
 }
 
-fn parse(text: &str) -> Vec<Open> {
-    let mut open = BTreeMap::new();
+fn parse(text: &str) -> Left {
+    let (mut site, mut open) = (None, BTreeMap::new());
     // A torn last line belongs to an injection that had not begun: the entry is on disk first.
     for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
         match line {
-            Line::WillInject { fault, kind, service, container } => {
-                open.insert((fault, service.clone()), Open { kind, target: Target { service, container } });
+            Line::Cluster { engine, cluster } => site = Some((engine, cluster)),
+            Line::WillInject { fault, kind, target, before } => {
+                open.insert((fault, target.service.clone()), Open { kind, target, before });
             }
             Line::Healed { fault, service } => {
                 open.remove(&(fault, service));
             }
         }
     }
-    open.into_values().collect()
+    Left { site, open: open.into_values().collect() }
 }
 
 #[cfg(test)]
@@ -183,28 +209,45 @@ mod tests {
         Target { service: service.into(), container: format!("id-{service}") }
     }
 
+    fn cluster() -> Cluster {
+        Cluster {
+            project: "p".into(),
+            nodes: Vec::new(),
+            nats: "127.0.0.1:4222".into(),
+            nats_monitor: "http://127.0.0.1:8222".into(),
+            redis: "127.0.0.1:6379".into(),
+            containers: BTreeMap::new(),
+        }
+    }
+
+    fn journal(state: &Path) -> io::Result<Journal> {
+        Journal::create(state, "unix:///engine.sock", &cluster())
+    }
+
     #[test]
     fn journal_names_what_is_open_even_when_its_last_line_is_torn() {
         let runs = tempfile::tempdir().expect("temp dir");
-        let journal = Journal::create(runs.path(), "p").expect("journal");
-        journal.will_inject(0, FaultKind::Stop, &target("a")).expect("write");
-        journal.will_inject(1, FaultKind::Pause, &target("b")).expect("write");
+        let journal = journal(runs.path()).expect("journal");
+        let before = Before::of(&7).expect("kept");
+        journal.will_inject(0, FaultKind::Stop, &target("a"), &before).expect("write");
+        journal.will_inject(1, FaultKind::Pause, &target("b"), &before).expect("write");
         journal.healed(0, &target("a")).expect("write");
         let mut file = OpenOptions::new().append(true).open(journal.path()).expect("open");
         file.write_all(b"{\"step\":\"will_inj").expect("tear");
 
-        let open = open_faults(runs.path(), "p").expect("read").expect("journal");
-        assert_eq!(open, [Open { kind: FaultKind::Pause, target: target("b") }]);
+        let left = left(runs.path(), "p").expect("read").expect("journal");
+        assert_eq!(left.site, Some(("unix:///engine.sock".into(), cluster())));
+        assert_eq!(left.open, [Open { kind: FaultKind::Pause, target: target("b"), before }]);
         assert_eq!(projects(runs.path()).expect("list"), ["p"]);
     }
 
     #[test]
     fn a_run_does_not_start_over_an_open_journal() {
         let runs = tempfile::tempdir().expect("temp dir");
-        let _first = Journal::create(runs.path(), "p").expect("journal");
-        let second = Journal::create(runs.path(), "p").expect_err("must refuse");
+        let _first = journal(runs.path()).expect("journal");
+        let second = journal(runs.path()).expect_err("must refuse");
         assert_eq!(second.kind(), io::ErrorKind::AlreadyExists);
         close_if_healed(runs.path(), "p", runs.path()).expect("nothing is open");
-        assert_eq!(open_faults(runs.path(), "p").expect("read"), None);
+        assert_eq!(left(runs.path(), "p").expect("read"), None);
     }
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 
-use super::{fault, journal};
+use super::fault::Hit;
+use super::faults;
+use super::journal::{self, Open};
+use super::site::Site;
 use crate::engine::Engine;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,35 +25,44 @@ pub enum LeftoverError {
 /// Something stays broken; the journal stays, too.
 pub async fn heal(state: &Path, project: &str, engine: &Engine) -> Result<Vec<String>, LeftoverError> {
     let journal_error = |error| LeftoverError::Journal { project: project.to_owned(), state: state.to_owned(), error };
-    let Some(open) = journal::open_faults(state, project).map_err(journal_error)? else {
+    let Some(left) = journal::left(state, project).map_err(journal_error)? else {
         return Ok(Vec::new());
     };
+    // Without a site nothing was injected: it is on disk first.
+    let healed = match left.site {
+        Some((_, cluster)) => heal_open(&Site { engine: engine.clone(), cluster }, left.open).await?,
+        None => Vec::new(),
+    };
+    journal::remove(state, project).map_err(journal_error)?;
+    Ok(healed)
+}
+
+async fn heal_open(site: &Site, open: Vec<Open>) -> Result<Vec<String>, LeftoverError> {
     // All heal calls first: one service may need another before it is healthy.
     let mut called = Vec::new();
-    for journal::Open { kind, target } in open {
+    for Open { kind, target, before } in open {
         // A container that is gone cannot be broken any more.
-        if let Err(error) = engine.inspect(&target.container).await
+        if let Err(error) = site.inspect(&target).await
             && error.is_not_found()
         {
             continue;
         }
-        let error = fault::heal(kind, engine, &target).await.err();
-        called.push((kind, target, error));
+        let fault = faults::of(kind)
+            .map_err(|reason| LeftoverError::Unhealed { services: vec![target.service.clone()], details: vec![reason] })?;
+        let hit = Hit { fault, target, before };
+        let error = hit.heal(site).await.err();
+        called.push((kind, hit, error));
     }
-    let proofs = join_all(called.iter().map(|(kind, target, _)| fault::heal_until_proven(*kind, engine, target))).await;
+    let proofs = join_all(called.iter().map(|(_, hit, _)| hit.heal_until_proven(site))).await;
     let (mut healed, mut services, mut details) = (Vec::new(), Vec::new(), Vec::new());
-    for ((kind, target, error), proof) in called.into_iter().zip(proofs) {
+    for ((kind, hit, error), proof) in called.into_iter().zip(proofs) {
         match proof {
-            Ok(seen) => healed.push(format!("{} {}: {seen}", kind.word(), target.service)),
+            Ok(seen) => healed.push(format!("{} {}: {seen}", kind.word(), hit.target.service)),
             Err(expired) => {
                 details.push(error.map_or_else(|| expired.to_string(), |error| format!("{error}; {expired}")));
-                services.push(target.service);
+                services.push(hit.target.service);
             }
         }
     }
-    if !services.is_empty() {
-        return Err(LeftoverError::Unhealed { services, details });
-    }
-    journal::remove(state, project).map_err(journal_error)?;
-    Ok(healed)
+    if services.is_empty() { Ok(healed) } else { Err(LeftoverError::Unhealed { services, details }) }
 }

@@ -71,7 +71,7 @@ impl Broken {
         let folder = tempfile::tempdir().expect("a folder");
         let cluster = bench.up().await;
         let recorder = recorder(folder.path());
-        let journal = Journal::create(folder.path(), &bench.project).expect("a journal");
+        let journal = Journal::create(folder.path(), bench.engine.host(), &cluster).expect("a journal");
         let plan = plan(Duration::from_secs(600));
         let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
         all_seen(bench, &cluster, |state, broken| state.status == broken).await;
@@ -90,11 +90,11 @@ async fn dies_and_is_healed(bench: Bench) {
     // As by the end of the process: nobody heals.
     drop(nemesis);
 
-    assert_eq!(journal::open_faults(state, &bench.project).expect("read").expect("a journal").len(), SERVICES.len());
+    assert_eq!(journal::left(state, &bench.project).expect("read").expect("a journal").open.len(), SERVICES.len());
     let healed = leftovers::heal(state, &bench.project, &bench.engine).await.expect("healed");
     assert_eq!(healed.len(), SERVICES.len(), "{healed:?}");
     all_seen(&bench, &cluster, |state, _| state.is_healthy()).await;
-    assert_eq!(journal::open_faults(state, &bench.project).expect("read"), None);
+    assert_eq!(journal::left(state, &bench.project).expect("read"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ async fn is_cut_short(bench: Bench) {
 
     assert!(nemesis.heal_all().await.is_some(), "something was healed");
     all_seen(&bench, &cluster, |state, _| state.is_healthy()).await;
-    assert_eq!(journal::open_faults(state, &bench.project).expect("read").expect("a journal"), []);
+    assert_eq!(journal::left(state, &bench.project).expect("read").expect("a journal").open, []);
     recorder.finish().expect("written");
     let text = std::fs::read_to_string(state.join(HISTORY)).expect("a history");
     let steps: Vec<Step> = text

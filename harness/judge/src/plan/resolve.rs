@@ -14,9 +14,6 @@ pub const STEADY_MIN_OPS: u64 = 1_000;
 /// Clients per node beyond the bare need, so that one paused node cannot starve the others.
 const PROCESS_HEADROOM: f64 = 1.2;
 
-/// How long a restart is taken to hold its service: a node may take 10 s to drain.
-pub(super) const RESTART_MS: u64 = 10_000;
-
 /// The shortest fault that can be told from noise.
 const FAULT_MIN_MS: u64 = 500;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::SERVICES;
-use super::resolve::{RESTART_MS, millis};
+use super::resolve::millis;
 use crate::scenario::FaultSpec;
 use crate::seed::Stream;
 
@@ -93,5 +93,5 @@ fn held_beside(number: usize, specs: &[&FaultSpec], settled: &[Option<Vec<String
 
 /// Until when a fault holds its services, from the start of the load.
 pub(super) fn held_until_ms(spec: &FaultSpec) -> u64 {
-    millis(spec.at) + spec.hold.map_or(RESTART_MS, millis)
+    millis(spec.at) + spec.hold.map_or(spec.kind.longest_ms(), millis)
 }

@@ -55,9 +55,13 @@ fn error_shows_file_line_column_and_a_caret() {
 
 #[test]
 fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
-    let table: [(&str, &str, usize, &str); 14] = [
+    let table: [(&str, &str, usize, &str); 18] = [
         (r#"profile = "constant""#, r#"profile = "ramp""#, 4, "unknown variant `ramp`, expected `constant` or `poisson`"),
-        (r#"kind = "stop""#, r#"kind = "nuke""#, 11, "expected one of `stop`, `kill`, `pause`, `restart`"),
+        (r#"kind = "stop""#, r#"kind = "nuke""#, 11, "unknown kind `nuke`, expected one of stop, drain, kill, pause"),
+        (r#"kind = "stop""#, "kind = \"delay\"\nlink = \"redis\"", 11, "the fault `delay` needs `latency`"),
+        (r#"kind = "stop""#, "kind = \"stop\"\nlatency = \"1s\"", 11, "`latency` is no parameter of the fault `stop`"),
+        (r#"kind = "stop""#, "kind = \"memory\"\nsize = \"64 MB\"", 12, "a size in bytes, such as"),
+        (r#"kind = "stop""#, "kind = \"cpu\"\ncpus = 0", 11, "give 0.01 to 64 cores"),
         (r#"duration = "40s""#, r#"duration = "40 parsecs""#, 6, "expected a duration such as"),
         (r#"duration = "40s""#, "duration = 40", 6, "expected a duration such as"),
         (r#"duration = "40s""#, "", 3, "missing field `duration`"),

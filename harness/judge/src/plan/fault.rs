@@ -1,0 +1,472 @@
+//! What a fault is: its kind with its parameters, and what of the cluster it takes hold of.
+
+use serde::{Deserialize, Serialize};
+
+/// A fault of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    #[serde(flatten)]
+    pub kind: FaultKind,
+    /// As the scenario wrote it.
+    pub target: String,
+    /// Service names that it resolved to; empty where it is resolved only when the fault is injected.
+    pub services: Vec<String>,
+    /// From the start of the load.
+    pub at_ms: u64,
+    /// 0 for a fault that heals itself.
+    pub for_ms: u64,
+}
+
+impl Fault {
+    /// As a reader would say it, e.g. `kill cluster-node-3`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let services = if self.services.is_empty() { self.target.clone() } else { self.services.join("+") };
+        format!("{} {services}", self.kind)
+    }
+}
+
+/// What is done to a target, with all that it needs to know.
+///
+/// In a scenario the parameters stand beside `kind`, with units: `latency = "50ms"`, `limit = "64MiB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FaultKind {
+    // Processes.
+    /// SIGTERM, then SIGKILL after the grace period; healed by starting it.
+    Stop,
+    /// SIGTERM, and the process must end by itself, with success, within its grace; healed by starting it.
+    Drain,
+    /// SIGKILL; healed by starting it.
+    Kill,
+    /// All processes frozen; healed by thawing them.
+    Pause,
+    /// Stopped and started in one call of the engine; heals itself.
+    Restart,
+    /// One target after the other is restarted, each only when the one before is healthy again; heals itself.
+    RollingRestart,
+    /// Killed and started again, so often; healed by starting it.
+    CrashLoop {
+        every_ms: u64,
+    },
+
+    // Networks.
+    /// No packet passes between the target and a peer, in one or both directions.
+    Cut {
+        from: Peer,
+        direction: Direction,
+    },
+    /// A cut that comes and goes.
+    Flap {
+        from: Peer,
+        down_ms: u64,
+        up_ms: u64,
+    },
+
+    // Links: a node's connections to one service.
+    /// What is sent arrives later.
+    Delay {
+        link: Link,
+        via: Via,
+        latency_ms: u64,
+        jitter_ms: u64,
+    },
+    /// So much passes in a second, in each direction.
+    Bandwidth {
+        link: Link,
+        bytes_per_second: u64,
+    },
+    /// Connections stay open, and nothing arrives.
+    BlackHole {
+        link: Link,
+        direction: Direction,
+    },
+    /// Each connection is reset so long after it was opened.
+    Reset {
+        link: Link,
+        after_ms: u64,
+    },
+    /// What is sent arrives in small pieces with pauses between them.
+    Slice {
+        link: Link,
+        bytes: u64,
+        gap_us: u64,
+    },
+    /// The service's side of each connection is closed; what the node sends still arrives.
+    HalfClose {
+        link: Link,
+    },
+    /// Requests arrive, answers do not; the connection is reset so long after the first answer that was dropped.
+    DropReplies {
+        link: Link,
+        after_ms: u64,
+    },
+
+    // Resources.
+    /// Thousandths of a core.
+    Cpu {
+        millicpus: u64,
+    },
+    Memory {
+        bytes: u64,
+    },
+    /// The data volume is filled to the last byte.
+    DiskFull,
+    /// The process may open so many files.
+    Descriptors {
+        limit: u64,
+    },
+
+    // Services.
+    /// Every message of the stream is removed.
+    PurgeStream,
+    DeleteStream,
+    /// The target node's own consumer is deleted.
+    DeleteConsumer,
+    /// Redis refuses writes.
+    ReadOnly,
+    /// Redis refuses what needs memory.
+    OutOfMemory,
+    /// Every client connection of Redis is closed; heals itself.
+    ClientKill,
+    /// Redis forgets all scripts; heals itself.
+    ScriptFlush,
+    /// One script keeps Redis busy for so long; heals itself.
+    SlowScript {
+        length_ms: u64,
+    },
+    /// The data volume goes back to what it was so long before: what losing power does to unsynced data. Heals itself.
+    RollBack {
+        lose_ms: u64,
+    },
+
+    // Scale.
+    /// So many nodes instead of those of the roster.
+    ScaleOut {
+        nodes: u64,
+    },
+}
+
+/// What a target is cut from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Peer {
+    Nats,
+    Redis,
+    /// Whoever calls it over its published port.
+    Clients,
+    /// All of them.
+    All,
+}
+
+/// The service at the other end of a node's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    Nats,
+    Redis,
+}
+
+/// As seen from the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Both,
+    /// What comes to the target.
+    In,
+    /// What the target sends.
+    Out,
+}
+
+/// How a link is made worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// The TCP fault proxy between nodes and services.
+    Proxy,
+    /// The kernel's netem, where it has it.
+    Netem,
+}
+
+/// What of a service a fault takes hold of. Two faults that hold the same part of the same service must not overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    Process,
+    Network,
+    Link(Link),
+    Cpu,
+    Memory,
+    Disk,
+    Descriptors,
+    /// The settings and connections of Redis.
+    Settings,
+    /// The stream and its consumers.
+    Stream,
+    Scale,
+}
+
+/// Which targets a kind can be done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Nodes, NATS, Redis.
+    Any,
+    Nodes,
+    /// NATS or Redis.
+    Stores,
+    Nats,
+    Redis,
+}
+
+/// What a cluster must have for a fault to be possible, beyond the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// The fault proxy between nodes and services.
+    Proxy,
+    /// A helper container beside the target: packet filters, resource limits, volumes.
+    Helper,
+    /// netem in the kernel.
+    Netem,
+    /// Data volumes of a fixed size.
+    SmallDisks,
+}
+
+impl FaultKind {
+    /// Every word that [`FaultKind::word`] gives.
+    pub const WORDS: [&str; 30] = [
+        "stop",
+        "drain",
+        "kill",
+        "pause",
+        "restart",
+        "rolling_restart",
+        "crash_loop",
+        "cut",
+        "flap",
+        "delay",
+        "bandwidth",
+        "black_hole",
+        "reset",
+        "slice",
+        "half_close",
+        "drop_replies",
+        "cpu",
+        "memory",
+        "disk_full",
+        "descriptors",
+        "purge_stream",
+        "delete_stream",
+        "delete_consumer",
+        "read_only",
+        "out_of_memory",
+        "client_kill",
+        "script_flush",
+        "slow_script",
+        "roll_back",
+        "scale_out",
+    ];
+
+    /// The word that scenarios use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Drain => "drain",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Restart => "restart",
+            Self::RollingRestart => "rolling_restart",
+            Self::CrashLoop { .. } => "crash_loop",
+            Self::Cut { .. } => "cut",
+            Self::Flap { .. } => "flap",
+            Self::Delay { .. } => "delay",
+            Self::Bandwidth { .. } => "bandwidth",
+            Self::BlackHole { .. } => "black_hole",
+            Self::Reset { .. } => "reset",
+            Self::Slice { .. } => "slice",
+            Self::HalfClose { .. } => "half_close",
+            Self::DropReplies { .. } => "drop_replies",
+            Self::Cpu { .. } => "cpu",
+            Self::Memory { .. } => "memory",
+            Self::DiskFull => "disk_full",
+            Self::Descriptors { .. } => "descriptors",
+            Self::PurgeStream => "purge_stream",
+            Self::DeleteStream => "delete_stream",
+            Self::DeleteConsumer => "delete_consumer",
+            Self::ReadOnly => "read_only",
+            Self::OutOfMemory => "out_of_memory",
+            Self::ClientKill => "client_kill",
+            Self::ScriptFlush => "script_flush",
+            Self::SlowScript { .. } => "slow_script",
+            Self::RollBack { .. } => "roll_back",
+            Self::ScaleOut { .. } => "scale_out",
+        }
+    }
+
+    /// Is it over by itself, without a heal?
+    #[must_use]
+    pub fn heals_itself(self) -> bool {
+        self.longest_ms() > 0
+    }
+
+    /// For a fault that heals itself: how long it is taken to hold its target; else 0.
+    #[must_use]
+    pub fn longest_ms(self) -> u64 {
+        match self {
+            // A node may take 10 s to drain.
+            Self::Restart => 10_000,
+            Self::RollingRestart => 60_000,
+            Self::PurgeStream | Self::DeleteStream | Self::DeleteConsumer | Self::ClientKill | Self::ScriptFlush => 1_000,
+            Self::SlowScript { length_ms } => length_ms + 1_000,
+            Self::RollBack { lose_ms } => lose_ms + 20_000,
+            _ => 0,
+        }
+    }
+
+    /// Does it take away what was acknowledged by destroying it from below?
+    #[must_use]
+    pub fn destroys(self) -> bool {
+        matches!(self, Self::PurgeStream | Self::DeleteStream | Self::RollBack { .. })
+    }
+
+    #[must_use]
+    pub fn part(self) -> Part {
+        match self {
+            Self::Stop
+            | Self::Drain
+            | Self::Kill
+            | Self::Pause
+            | Self::Restart
+            | Self::RollingRestart
+            | Self::CrashLoop { .. }
+            | Self::RollBack { .. } => Part::Process,
+            Self::Cut { .. } | Self::Flap { .. } => Part::Network,
+            Self::Delay { link, .. }
+            | Self::Bandwidth { link, .. }
+            | Self::BlackHole { link, .. }
+            | Self::Reset { link, .. }
+            | Self::Slice { link, .. }
+            | Self::HalfClose { link }
+            | Self::DropReplies { link, .. } => Part::Link(link),
+            Self::Cpu { .. } => Part::Cpu,
+            Self::Memory { .. } => Part::Memory,
+            Self::DiskFull => Part::Disk,
+            Self::Descriptors { .. } => Part::Descriptors,
+            Self::PurgeStream | Self::DeleteStream | Self::DeleteConsumer => Part::Stream,
+            Self::ReadOnly | Self::OutOfMemory | Self::ClientKill | Self::ScriptFlush | Self::SlowScript { .. } => Part::Settings,
+            Self::ScaleOut { .. } => Part::Scale,
+        }
+    }
+
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::Stop
+            | Self::Kill
+            | Self::Pause
+            | Self::Restart
+            | Self::CrashLoop { .. }
+            | Self::Cpu { .. }
+            | Self::Memory { .. } => Scope::Any,
+            Self::Drain
+            | Self::RollingRestart
+            | Self::Cut { .. }
+            | Self::Flap { .. }
+            | Self::Delay { .. }
+            | Self::Bandwidth { .. }
+            | Self::BlackHole { .. }
+            | Self::Reset { .. }
+            | Self::Slice { .. }
+            | Self::HalfClose { .. }
+            | Self::DropReplies { .. }
+            | Self::Descriptors { .. }
+            | Self::DeleteConsumer
+            | Self::ScaleOut { .. } => Scope::Nodes,
+            Self::DiskFull | Self::RollBack { .. } => Scope::Stores,
+            Self::PurgeStream | Self::DeleteStream => Scope::Nats,
+            Self::ReadOnly | Self::OutOfMemory | Self::ClientKill | Self::ScriptFlush | Self::SlowScript { .. } => Scope::Redis,
+        }
+    }
+
+    #[must_use]
+    pub fn need(self) -> Option<Need> {
+        match self {
+            Self::Delay { via: Via::Netem, .. } => Some(Need::Netem),
+            Self::Delay { .. }
+            | Self::Bandwidth { .. }
+            | Self::BlackHole { .. }
+            | Self::Reset { .. }
+            | Self::Slice { .. }
+            | Self::HalfClose { .. }
+            | Self::DropReplies { .. } => Some(Need::Proxy),
+            Self::Cut { from, direction } => {
+                let by_network = matches!(from, Peer::Nats | Peer::Redis) && direction == Direction::Both;
+                (!by_network).then_some(Need::Helper)
+            }
+            Self::Flap { from, .. } => matches!(from, Peer::Clients | Peer::All).then_some(Need::Helper),
+            Self::Descriptors { .. } | Self::RollBack { .. } => Some(Need::Helper),
+            Self::DiskFull => Some(Need::SmallDisks),
+            _ => None,
+        }
+    }
+}
+
+/// As a person would say it: `cut from nats, in`, `delay redis 50 ms`.
+impl std::fmt::Display for FaultKind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.word())?;
+        match self {
+            Self::CrashLoop { every_ms } => write!(out, " every {every_ms} ms"),
+            Self::Cut { from, direction: Direction::Both } => write!(out, " from {}", from.word()),
+            Self::Cut { from, direction } => write!(out, " from {}, {} only", from.word(), direction.word()),
+            Self::Flap { from, down_ms, up_ms } => write!(out, " from {}, {down_ms} ms down, {up_ms} ms up", from.word()),
+            Self::Delay { link, latency_ms, jitter_ms, .. } => write!(out, " {} {latency_ms}±{jitter_ms} ms", link.word()),
+            Self::Bandwidth { link, bytes_per_second } => write!(out, " {} {bytes_per_second} B/s", link.word()),
+            Self::BlackHole { link, direction: Direction::Both } | Self::HalfClose { link } => write!(out, " {}", link.word()),
+            Self::BlackHole { link, direction } => write!(out, " {}, {} only", link.word(), direction.word()),
+            Self::Reset { link, after_ms } | Self::DropReplies { link, after_ms } => {
+                write!(out, " {} after {after_ms} ms", link.word())
+            }
+            Self::Slice { link, bytes, gap_us } => write!(out, " {} {bytes} B each {gap_us} µs", link.word()),
+            Self::Cpu { millicpus } => write!(out, " {} cores", *millicpus as f64 / 1_000.0),
+            Self::Memory { bytes } => write!(out, " {} MiB", bytes >> 20),
+            Self::Descriptors { limit } => write!(out, " {limit}"),
+            Self::SlowScript { length_ms } => write!(out, " {length_ms} ms"),
+            Self::RollBack { lose_ms } => write!(out, " by {lose_ms} ms"),
+            Self::ScaleOut { nodes } => write!(out, " to {nodes} nodes"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Peer {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nats => "nats",
+            Self::Redis => "redis",
+            Self::Clients => "clients",
+            Self::All => "all",
+        }
+    }
+}
+
+impl Link {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nats => "nats",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+impl Direction {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What the faults on processes have in common: they are seen in the container's state, and healed once it is healthy.
+
+use std::time::Duration;
+
+use crate::engine::{ContainerState, Status};
+use crate::nemesis::fault::{Before, FaultError, Seen, Target};
+use crate::nemesis::site::Site;
+
+/// A node promises to drain within 10 s.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// The container's start tells a process from the one after it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Started {
+    pub(super) at: String,
+}
+
+pub(super) async fn before(site: &Site, target: &Target) -> Result<Before, FaultError> {
+    Before::of(&Started { at: site.inspect(target).await?.started_at })
+}
+
+/// Running, and passing its health check.
+pub(super) async fn healed(site: &Site, target: &Target) -> Result<Seen, FaultError> {
+    let now = site.inspect(target).await?;
+    Ok(Seen::when(now.is_healthy(), describe(&now)))
+}
+
+/// Starts the container, unless it runs.
+pub(super) async fn start(site: &Site, target: &Target) -> Result<(), FaultError> {
+    if site.inspect(target).await?.status != Status::Running {
+        site.engine.start(&target.container).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn describe(state: &ContainerState) -> String {
+    let health = state.health.map(|health| format!(", {health:?}")).unwrap_or_default();
+    format!("{:?}{health}, pid {}, exit code {}, started {}", state.status, state.pid, state.exit_code, state.started_at)
+}

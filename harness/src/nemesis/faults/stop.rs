@@ -1,0 +1,35 @@
+//! Stop: SIGTERM, and SIGKILL after the grace period. Healed by starting the container.
+
+use async_trait::async_trait;
+
+use super::process;
+use crate::engine::Status;
+use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
+use crate::nemesis::site::Site;
+
+#[derive(Debug)]
+pub(super) struct Stop;
+
+#[async_trait]
+impl Fault for Stop {
+    async fn before(&self, site: &Site, target: &Target) -> Result<Before, FaultError> {
+        process::before(site, target).await
+    }
+
+    async fn inject(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
+        Ok(site.engine.stop(&target.container, process::GRACE).await?)
+    }
+
+    async fn effect(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
+        let now = site.inspect(target).await?;
+        Ok(Seen::when(now.status == Status::Exited, process::describe(&now)))
+    }
+
+    async fn heal(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
+        process::start(site, target).await
+    }
+
+    async fn healed(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
+        process::healed(site, target).await
+    }
+}
