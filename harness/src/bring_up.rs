@@ -89,7 +89,8 @@ pub async fn bring_up(
 /// each start: it could not be found again.
 async fn refuse_moving(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Result<(), Failure> {
     for fault in &plan.faults {
-        for service in &fault.services {
+        let services = if fault.dynamic().is_some() { &plan.roster } else { &fault.services };
+        for service in services {
             let container = cluster.containers.get(service);
             let container = container.with_context(|| format!("project {} has no service {service}", cluster.project)).usage()?;
             if fault.kind != FaultKind::Pause && engine.inspect(container).await.environment()?.ports_move {

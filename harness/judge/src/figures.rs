@@ -64,7 +64,7 @@ fn faults(case: &Case<'_>, recoveries: &[backlog::Measured]) -> Vec<FaultFigures
         .map(|(fault, ((span, recovery), (drain, window)))| FaultFigures {
             kind: fault.kind,
             target: fault.target.clone(),
-            services: fault.services.clone(),
+            services: span.services.clone(),
             planned_at_ms: fault.at_ms,
             injected_at_ms: ms(span.inject_us),
             healed_at_ms: ms(span.healed_us),

@@ -123,10 +123,10 @@ fn faults(case: &Case<'_>, order: &Order) -> Vec<String> {
     let ended = ops().filter_map(|op| op.end.as_ref()).map(|end| end.t_us).max().unwrap_or(from_us);
     let seen = order.seen.iter().map(|at| history.seen[*at].t_us).max().unwrap_or(from_us);
     let until_us = ended.max(seen) + AFTERMATH_US;
-    let windows = case.backlog.windows.iter().zip(&case.plan.faults);
+    let windows = case.backlog.windows.iter().zip(case.plan.faults.iter().zip(&case.spans));
     windows
         .filter(|(window, _)| window.is_some_and(|window| window.meets(from_us, until_us)))
-        .map(|(_, fault)| fault.label())
+        .map(|(_, (fault, span))| fault.label_on(&span.services))
         .collect()
 }
 

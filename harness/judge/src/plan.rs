@@ -1,15 +1,24 @@
 //! A plan: a scenario resolved, validated and seeded. The same scenario and seed give the same plan, byte for byte.
 
+mod abilities;
+mod checks;
+mod error;
 mod fault;
+mod limits;
 mod resolve;
 mod slots;
 mod targets;
 
 use std::collections::BTreeMap;
 
+pub use abilities::Abilities;
+pub use error::PlanError;
 pub use fault::{Direction, Fault, FaultKind, Link, Need, Part, Peer, Scope, Via};
-pub use resolve::{Overrides, PlanError, STEADY_MIN_MS, STEADY_MIN_OPS, resolve};
+pub use limits::NODES_MAX;
+use resolve::steady_by_ms;
+pub use resolve::{Overrides, STEADY_MIN_MS, STEADY_MIN_OPS, resolve};
 pub use slots::{Slots, amount_minor};
+pub use targets::{Dynamic, TargetError};
 
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +108,6 @@ impl Plan {
     /// The earliest time, from the start of the load, at which the steady state has been measured.
     #[must_use]
     pub fn steady_by_ms(&self) -> u64 {
-        resolve::steady_by_ms(self.load.rate, self.load.warm_up_ms)
+        steady_by_ms(self.load.rate, self.load.warm_up_ms)
     }
 }

@@ -1,7 +1,7 @@
 //! When things happened in a run: the load, and each fault from its injection to its proven end.
 
 use crate::history::{FaultStep, History, Phase, Step};
-use crate::plan::Plan;
+use crate::plan::{Fault, Plan};
 
 /// The edges of a run on its clock, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ impl Edges {
 /// A fault of the plan as it really happened, over all its services.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FaultSpan {
+    /// The services that were really hit, in the order in which that began.
+    pub(crate) services: Vec<String>,
     /// The first injection call was issued.
     pub(crate) inject_us: Option<u64>,
     /// The last heal call was issued; for a fault that heals itself, its injection call returned.
@@ -55,6 +57,11 @@ impl FaultSpan {
         };
         inject_us <= until_us && self.healed_us.is_none_or(|healed_us| healed_us >= from_us)
     }
+
+    /// The same, for one service.
+    pub(crate) fn holds(&self, service: &str, from_us: u64, until_us: u64) -> bool {
+        self.services.iter().any(|hit| hit == service) && self.holds_within(from_us, until_us)
+    }
 }
 
 /// One span for each fault of the plan.
@@ -65,6 +72,7 @@ pub(crate) fn spans(plan: &Plan, history: &History) -> Vec<FaultSpan> {
         .map(|(number, fault)| {
             let steps: Vec<&FaultStep> = history.faults.iter().filter(|step| step.fault == number).collect();
             let mut span = FaultSpan {
+                services: targets(&steps, |step| step == Step::Inject),
                 inject_us: first(&steps, Step::Inject),
                 heal_us: last(&steps, Step::Heal)
                     .or_else(|| fault.kind.heals_itself().then(|| last(&steps, Step::Injected)).flatten()),
@@ -73,13 +81,35 @@ pub(crate) fn spans(plan: &Plan, history: &History) -> Vec<FaultSpan> {
                 heal_verified: true,
                 problems: Vec::new(),
             };
-            for service in &fault.services {
-                let of_service: Vec<&FaultStep> = steps.iter().copied().filter(|step| step.target == *service).collect();
-                inspect(&mut span, service, &of_service);
+            for service in meant(fault, &steps) {
+                let of_service: Vec<&FaultStep> = steps.iter().copied().filter(|step| step.target == service).collect();
+                inspect(&mut span, &service, &of_service);
             }
             span
         })
         .collect()
+}
+
+/// Every service that the fault should have hit: those of the plan, and those that it was aimed at in the run.
+fn meant(fault: &Fault, steps: &[&FaultStep]) -> Vec<String> {
+    let mut meant = fault.services.clone();
+    meant.extend(targets(steps, |_| true).into_iter().filter(|service| !fault.services.contains(service)));
+    if meant.is_empty() {
+        // The target was never found.
+        meant.push(fault.target.clone());
+    }
+    meant
+}
+
+/// The services of some steps, each once, in order.
+fn targets(steps: &[&FaultStep], wanted: impl Fn(Step) -> bool) -> Vec<String> {
+    let mut targets: Vec<String> = Vec::new();
+    for step in steps.iter().filter(|step| wanted(step.step)) {
+        if !targets.contains(&step.target) {
+            targets.push(step.target.clone());
+        }
+    }
+    targets
 }
 
 /// Whether one service was really hit and really healed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use judge::history::{Entry, Header, Outcome};
-use judge::plan::{Overrides, Plan};
+use judge::plan::{Abilities, Overrides, Plan};
 use judge::scenario::Scenario;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,7 +67,8 @@ fn plan(rate: u32, processes: u32, client_timeout_ms: u64) -> Plan {
         "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = {rate}\nduration = \"1s\"\nwarm_up = \"100ms\"\nkeys = \"unique\"\n"
     );
     let scenario = Scenario::parse("test", &text).expect("a scenario");
-    let mut plan = judge::plan::resolve(&scenario, 1, &Overrides::default(), &[NODE.to_owned()]).expect("a plan");
+    let mut plan =
+        judge::plan::resolve(&scenario, 1, &Overrides::default(), &[NODE.to_owned()], &Abilities::everything()).expect("a plan");
     plan.load.processes_per_node = processes;
     plan.load.client_timeout_ms = client_timeout_ms;
     plan

@@ -10,7 +10,7 @@ use harness::nemesis::{Nemesis, leftovers};
 use harness::poll;
 use harness::recorder::{HISTORY, Recorder};
 use judge::history::{Entry, Header, Step};
-use judge::plan::{Fault, FaultKind, Plan};
+use judge::plan::{Abilities, Fault, FaultKind, Overrides, Plan};
 
 use super::support::Bench;
 
@@ -25,7 +25,7 @@ fn plan(hold: Duration) -> Plan {
     let text = "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
     let scenario = judge::scenario::Scenario::parse("test", text).expect("a scenario");
     let roster = ["cluster-node-1", "cluster-node-2", "cluster-node-3"].map(str::to_owned);
-    let mut plan = judge::plan::resolve(&scenario, 1, &judge::plan::Overrides::default(), &roster).expect("a plan");
+    let mut plan = judge::plan::resolve(&scenario, 1, &Overrides::default(), &roster, &Abilities::everything()).expect("a plan");
     let for_ms = u64::try_from(hold.as_millis()).expect("short");
     plan.faults = SERVICES
         .map(|(service, kind, _)| Fault { kind, target: service.into(), services: vec![service.into()], at_ms: 0, for_ms })

@@ -8,7 +8,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let faults = &desk.case.plan.faults;
     let mut evidence = Vec::new();
     for (number, (fault, span)) in faults.iter().zip(&desk.case.spans).enumerate() {
-        evidence.extend(span.problems.iter().map(|problem| format!("fault {} ({}): {problem}", number + 1, fault.label())));
+        let label = fault.label_on(&span.services);
+        evidence.extend(span.problems.iter().map(|problem| format!("fault {} ({label}): {problem}", number + 1)));
     }
     if faults.is_empty() {
         return Finding::valid(NAME, "no faults were planned");

@@ -21,10 +21,7 @@ pub(crate) fn measure(case: &Case<'_>) -> (Option<f64>, Option<f64>) {
 fn is_held(case: &Case<'_>, op: &Op) -> bool {
     let node = case.history.node_name(op.node);
     let until_us = op.end.as_ref().map_or(case.edges.end_us, |end| end.t_us);
-    let faults = case.plan.faults.iter().zip(&case.spans);
-    faults
-        .filter(|(fault, _)| fault.services.iter().any(|service| service == node))
-        .any(|(_, span)| span.holds_within(op.intended_us, until_us))
+    case.spans.iter().any(|span| span.holds(node, op.intended_us, until_us))
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {

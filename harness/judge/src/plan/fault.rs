@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Dynamic, SERVICES};
+
 /// A fault of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -21,8 +23,30 @@ impl Fault {
     /// As a reader would say it, e.g. `kill cluster-node-3`.
     #[must_use]
     pub fn label(&self) -> String {
-        let services = if self.services.is_empty() { self.target.clone() } else { self.services.join("+") };
+        self.label_on(&self.services)
+    }
+
+    /// The same, with the services that it really hit.
+    #[must_use]
+    pub fn label_on(&self, services: &[String]) -> String {
+        let services = if services.is_empty() { self.target.clone() } else { services.join("+") };
         format!("{} {services}", self.kind)
+    }
+
+    /// How its target is found, if only when it is injected.
+    #[must_use]
+    pub fn dynamic(&self) -> Option<Dynamic> {
+        if self.services.is_empty() { Dynamic::of(&self.target) } else { None }
+    }
+
+    /// Every service that it may hold: one that finds its target only later may hold any node.
+    pub(crate) fn may_hold<'a>(&'a self, roster: &'a [String]) -> &'a [String] {
+        if self.dynamic().is_some() { roster } else { &self.services }
+    }
+
+    /// Until when it holds its services, from the start of the load.
+    pub(crate) fn held_until_ms(&self) -> u64 {
+        self.at_ms + self.for_ms.max(self.kind.longest_ms())
     }
 }
 
@@ -45,9 +69,9 @@ pub enum FaultKind {
     Restart,
     /// One target after the other is restarted, each only when the one before is healthy again; heals itself.
     RollingRestart,
-    /// Killed and started again, so often; healed by starting it.
+    /// Killed, started again, and after a pause killed again; healed by starting it.
     CrashLoop {
-        every_ms: u64,
+        pause_ms: u64,
     },
 
     // Networks.
@@ -217,6 +241,50 @@ pub enum Scope {
     Redis,
 }
 
+impl Part {
+    /// As a sentence names it: `the process of redis`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Network => "network",
+            Self::Link(Link::Nats) => "link to nats",
+            Self::Link(Link::Redis) => "link to redis",
+            Self::Cpu => "processor share",
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Descriptors => "descriptors",
+            Self::Settings => "settings",
+            Self::Stream => "stream",
+            Self::Scale => "scale",
+        }
+    }
+}
+
+impl Scope {
+    #[must_use]
+    pub fn takes(self, service: &str, roster: &[String]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Nodes => roster.iter().any(|node| node == service),
+            Self::Stores => SERVICES.contains(&service),
+            Self::Nats => service == "nats",
+            Self::Redis => service == "redis",
+        }
+    }
+
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Any => "nodes, nats and redis",
+            Self::Nodes => "nodes",
+            Self::Stores => "nats and redis",
+            Self::Nats => "nats",
+            Self::Redis => "redis",
+        }
+    }
+}
+
 /// What a cluster must have for a fault to be possible, beyond the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
@@ -228,6 +296,32 @@ pub enum Need {
     Netem,
     /// Data volumes of a fixed size.
     SmallDisks,
+}
+
+impl Need {
+    pub const ALL: [Self; 4] = [Self::Proxy, Self::Helper, Self::Netem, Self::SmallDisks];
+
+    /// As a list names it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Helper => "helper",
+            Self::Netem => "netem",
+            Self::SmallDisks => "small disks",
+        }
+    }
+
+    /// As a sentence names it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Proxy => "the fault proxy between nodes and services",
+            Self::Helper => "helper containers beside its services",
+            Self::Netem => "the kernel's netem",
+            Self::SmallDisks => "data volumes of a fixed size",
+        }
+    }
 }
 
 impl FaultKind {
@@ -357,6 +451,14 @@ impl FaultKind {
         }
     }
 
+    /// May the two not be on one service at once?
+    #[must_use]
+    pub fn clashes_with(self, other: Self) -> bool {
+        // Rolling back replaces the volume that the other fills.
+        let on_one_volume = |one: Self, other: Self| matches!((one, other), (Self::RollBack { .. }, Self::DiskFull));
+        self.part() == other.part() || on_one_volume(self, other) || on_one_volume(other, self)
+    }
+
     #[must_use]
     pub fn scope(self) -> Scope {
         match self {
@@ -415,7 +517,7 @@ impl std::fmt::Display for FaultKind {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(self.word())?;
         match self {
-            Self::CrashLoop { every_ms } => write!(out, " every {every_ms} ms"),
+            Self::CrashLoop { pause_ms } => write!(out, " every {pause_ms} ms"),
             Self::Cut { from, direction: Direction::Both } => write!(out, " from {}", from.word()),
             Self::Cut { from, direction } => write!(out, " from {}, {} only", from.word(), direction.word()),
             Self::Flap { from, down_ms, up_ms } => write!(out, " from {}, {down_ms} ms down, {up_ms} ms up", from.word()),

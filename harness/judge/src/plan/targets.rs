@@ -2,61 +2,88 @@
 
 use std::collections::BTreeSet;
 
-use super::SERVICES;
-use super::resolve::millis;
-use crate::scenario::FaultSpec;
+use super::{Fault, SERVICES};
 use crate::seed::Stream;
 
 /// A target that this cluster does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    #[error("unknown target `{target}`, expected one, minority, majority, all, node-a to node-{last}, or a service: {services}")]
+    #[error(
+        "unknown target `{target}`, expected one, minority, majority, all, busiest, most-leases, last-hit, node-a to node-{last}, or a service: {services}"
+    )]
     Unknown { target: String, last: char, services: String },
     #[error("a cluster of {nodes} nodes has no minority to hit; at least 3 are needed")]
     NoMinority { nodes: usize },
 }
 
-enum Target {
+/// A target that is known only when the fault is injected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dynamic {
+    /// The node that accepted the most orders in the last seconds.
+    Busiest,
+    /// The node that holds the most leases on rows of the outbox.
+    MostLeases,
+    /// The nodes that the fault before hit.
+    LastHit,
+}
+
+impl Dynamic {
+    /// The one that scenarios call so.
+    #[must_use]
+    pub fn of(target: &str) -> Option<Self> {
+        match target {
+            "busiest" => Some(Self::Busiest),
+            "most-leases" => Some(Self::MostLeases),
+            "last-hit" => Some(Self::LastHit),
+            _ => None,
+        }
+    }
+}
+
+/// What a scenario's word for a target stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
     Fixed(Vec<String>),
     /// So many nodes, picked by the seed.
     Picked(usize),
+    Dynamic,
 }
 
-/// The services of each fault, in the order of `specs`; on error the index of the fault too.
+/// Settles the services of each fault; on error the index of the fault too.
 ///
 /// Fixed targets are settled first, so that a pick can avoid what they hold, be they earlier or later.
-pub(super) fn resolve(specs: &[&FaultSpec], seed: u64, roster: &[String]) -> Result<Vec<Vec<String>>, (usize, TargetError)> {
+pub(super) fn resolve(faults: &mut [Fault], seed: u64, roster: &[String]) -> Result<(), (usize, TargetError)> {
     let lettered = lettered(seed, roster);
     let mut stream = Stream::new(seed, "targets");
-    let mut settled: Vec<Option<Vec<String>>> = vec![None; specs.len()];
     let mut open = Vec::new();
-    for (number, spec) in specs.iter().enumerate() {
-        match read(&spec.target, roster, &lettered).map_err(|error| (number, error))? {
-            Target::Fixed(services) => settled[number] = Some(services),
+    for (number, fault) in faults.iter_mut().enumerate() {
+        match read(&fault.target, roster, &lettered).map_err(|error| (number, error))? {
+            Target::Fixed(services) => fault.services = services,
             Target::Picked(count) => open.push((number, count)),
+            Target::Dynamic => {}
         }
     }
     for (number, count) in open {
-        let held = held_beside(number, specs, &settled);
+        let held = held_beside(number, faults);
         let mut candidates = roster.to_vec();
         stream.shuffle(&mut candidates);
         // Stable: among the free ones, and among the held ones, the shuffled order stays.
         candidates.sort_by_key(|node| held.contains(node));
         candidates.truncate(count);
         candidates.sort();
-        settled[number] = Some(candidates);
+        faults[number].services = candidates;
     }
-    Ok(settled.into_iter().map(Option::unwrap_or_default).collect())
+    Ok(())
 }
 
 /// The roster in the order that `node-a`, `node-b`, ... stand for.
-fn lettered(seed: u64, roster: &[String]) -> Vec<String> {
+pub(super) fn lettered(seed: u64, roster: &[String]) -> Vec<String> {
     let mut nodes = roster.to_vec();
     Stream::new(seed, "letters").shuffle(&mut nodes);
     nodes
 }
 
-fn read(target: &str, roster: &[String], lettered: &[String]) -> Result<Target, TargetError> {
+pub(super) fn read(target: &str, roster: &[String], lettered: &[String]) -> Result<Target, TargetError> {
     let nodes = roster.len();
     if roster.iter().any(|node| node == target) || SERVICES.contains(&target) {
         return Ok(Target::Fixed(vec![target.to_owned()]));
@@ -67,6 +94,7 @@ fn read(target: &str, roster: &[String], lettered: &[String]) -> Result<Target, 
         "minority" => return Err(TargetError::NoMinority { nodes }),
         "majority" => return Ok(Target::Picked(nodes / 2 + 1)),
         "all" => return Ok(Target::Fixed(roster.to_vec())),
+        _ if Dynamic::of(target).is_some() => return Ok(Target::Dynamic),
         _ => {}
     }
     if let Some(&[letter @ b'a'..=b'z']) = target.strip_prefix("node-").map(str::as_bytes)
@@ -81,17 +109,11 @@ fn read(target: &str, roster: &[String], lettered: &[String]) -> Result<Target, 
 }
 
 /// What the faults that overlap in time with fault `number` hold, as far as they are settled.
-fn held_beside(number: usize, specs: &[&FaultSpec], settled: &[Option<Vec<String>>]) -> BTreeSet<String> {
-    let (from, until) = (millis(specs[number].at), held_until_ms(specs[number]));
-    specs
+fn held_beside(number: usize, faults: &[Fault]) -> BTreeSet<String> {
+    let (from, until) = (faults[number].at_ms, faults[number].held_until_ms());
+    faults
         .iter()
-        .zip(settled)
-        .filter(|(spec, _)| millis(spec.at) < until && from < held_until_ms(spec))
-        .flat_map(|(_, services)| services.iter().flatten().cloned())
+        .filter(|fault| fault.at_ms < until && from < fault.held_until_ms())
+        .flat_map(|fault| fault.services.iter().cloned())
         .collect()
-}
-
-/// Until when a fault holds its services, from the start of the load.
-pub(super) fn held_until_ms(spec: &FaultSpec) -> u64 {
-    millis(spec.at) + spec.hold.map_or(spec.kind.longest_ms(), millis)
 }

@@ -19,7 +19,7 @@ pub struct FaultSpec {
     pub target: String,
 }
 
-/// All that a fault may say. Which of it belongs to which kind is told by [`Parameters::kind`].
+/// All that a fault may say. Which of it belongs to which kind is told by [`Table::take_kind`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
@@ -36,7 +36,7 @@ pub(super) struct Table {
     link: Option<Link>,
     via: Option<Via>,
     #[serde(default, deserialize_with = "values::some_duration")]
-    every: Option<Duration>,
+    pause: Option<Duration>,
     #[serde(default, deserialize_with = "values::some_duration")]
     down: Option<Duration>,
     #[serde(default, deserialize_with = "values::some_duration")]
@@ -89,7 +89,7 @@ impl Table {
             "pause" => FaultKind::Pause,
             "restart" => FaultKind::Restart,
             "rolling_restart" => FaultKind::RollingRestart,
-            "crash_loop" => FaultKind::CrashLoop { every_ms: millis(need(word, "every", self.every.take())?) },
+            "crash_loop" => FaultKind::CrashLoop { pause_ms: millis(need(word, "pause", self.pause.take())?) },
             "cut" => FaultKind::Cut { from: need(word, "from", self.from.take())?, direction: self.take_direction() },
             "flap" => FaultKind::Flap {
                 from: need(word, "from", self.from.take())?,
@@ -104,13 +104,13 @@ impl Table {
             },
             "bandwidth" => FaultKind::Bandwidth {
                 link: self.take_link(word)?,
-                bytes_per_second: need(word, "bytes_per_second", self.bytes_per_second.take())?.max(1),
+                bytes_per_second: need(word, "bytes_per_second", self.bytes_per_second.take())?,
             },
             "black_hole" => FaultKind::BlackHole { link: self.take_link(word)?, direction: self.take_direction() },
             "reset" => FaultKind::Reset { link: self.take_link(word)?, after_ms: self.after.take().map_or(0, millis) },
             "slice" => FaultKind::Slice {
                 link: self.take_link(word)?,
-                bytes: need(word, "size", self.size.take())?.max(1),
+                bytes: need(word, "size", self.size.take())?,
                 gap_us: self.gap.take().map_or(0, |gap| millis(gap) * 1_000),
             },
             "half_close" => FaultKind::HalfClose { link: self.take_link(word)? },
@@ -151,7 +151,7 @@ impl Table {
             ("direction", self.direction.is_some()),
             ("link", self.link.is_some()),
             ("via", self.via.is_some()),
-            ("every", self.every.is_some()),
+            ("pause", self.pause.is_some()),
             ("down", self.down.is_some()),
             ("up", self.up.is_some()),
             ("latency", self.latency.is_some()),

@@ -122,7 +122,8 @@ fn every_scenario_of_the_project_parses_and_opens_with_its_hypothesis() {
         assert!(text.starts_with("hypothesis = "), "{name}");
         let scenario = Scenario::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
         for seed in 0..50 {
-            let plan = crate::plan::resolve(&scenario, seed, &crate::plan::Overrides::default(), &roster);
+            let abilities = crate::plan::Abilities::everything();
+            let plan = crate::plan::resolve(&scenario, seed, &crate::plan::Overrides::default(), &roster, &abilities);
             plan.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }

@@ -20,7 +20,7 @@ fn fault(at: &str, hold: &str, kind: &str, target: &str) -> String {
 }
 
 fn planned(faults: &[String]) -> Result<Plan, PlanError> {
-    resolve(&scenario(&faults.concat()), 7, &Overrides::default(), &roster(3))
+    resolve(&scenario(&faults.concat()), 7, &Overrides::default(), &roster(3), &Abilities::everything())
 }
 
 fn refused(faults: &[String]) -> String {
@@ -33,10 +33,10 @@ fn clients_are_as_many_as_rate_and_timeout_demand() {
     assert_eq!(plan.load.processes_per_node, 240, "1.2 x 100/s x 2 s");
     let mut scenario = scenario("");
     scenario.load.processes_per_node = Some(239);
-    let error = resolve(&scenario, 7, &Overrides::default(), &roster(3)).expect_err("too few");
+    let error = resolve(&scenario, 7, &Overrides::default(), &roster(3), &Abilities::everything()).expect_err("too few");
     assert!(error.to_string().contains("at least 240"), "{error}");
     scenario.load.processes_per_node = Some(500);
-    let plan = resolve(&scenario, 7, &Overrides::default(), &roster(3)).expect("more is allowed");
+    let plan = resolve(&scenario, 7, &Overrides::default(), &roster(3), &Abilities::everything()).expect("more is allowed");
     assert_eq!(plan.load.processes_per_node, 500);
 }
 
@@ -47,7 +47,7 @@ fn fault_must_leave_room_for_the_steady_state() {
     assert!(refused(&[fault("6.9s", "5s", "stop", "one")]).contains("end at 7000 ms"));
     let scenario = scenario(&fault("7s", "5s", "stop", "one"));
     let slow = Overrides { rate: Some(100.0), duration: None };
-    let error = resolve(&scenario, 7, &slow, &roster(3)).expect_err("a thousand operations take 10 s");
+    let error = resolve(&scenario, 7, &slow, &roster(3), &Abilities::everything()).expect_err("a thousand operations take 10 s");
     assert!(error.to_string().contains("end at 12000 ms"), "{error}");
 }
 
@@ -61,9 +61,15 @@ fn fault_must_be_healed_within_the_load() {
     );
     let scenario = scenario(&fault("30s", "10s", "stop", "one"));
     let short = Overrides { rate: None, duration: Some(Duration::from_secs(20)) };
-    assert!(resolve(&scenario, 7, &short, &roster(3)).is_err(), "a fault that no longer fits is refused, not moved");
+    assert!(
+        resolve(&scenario, 7, &short, &roster(3), &Abilities::everything()).is_err(),
+        "a fault that no longer fits is refused, not moved"
+    );
     let long = Overrides { rate: None, duration: Some(Duration::from_secs(90)) };
-    assert_eq!(resolve(&scenario, 7, &long, &roster(3)).expect("longer is fine").load.duration_ms, 90_000);
+    assert_eq!(
+        resolve(&scenario, 7, &long, &roster(3), &Abilities::everything()).expect("longer is fine").load.duration_ms,
+        90_000
+    );
 }
 
 #[test]
@@ -94,7 +100,9 @@ fn unknown_target_names_those_there_are() {
 fn targets_resolve_to_so_many_nodes() {
     let count = |target: &str, nodes: usize| {
         let scenario = scenario(&fault("10s", "5s", "stop", target));
-        resolve(&scenario, 7, &Overrides::default(), &roster(nodes)).expect("it can be run").faults[0].services.len()
+        resolve(&scenario, 7, &Overrides::default(), &roster(nodes), &Abilities::everything()).expect("it can be run").faults[0]
+            .services
+            .len()
     };
     let table = [
         ("one", 3, 1),
@@ -108,8 +116,17 @@ fn targets_resolve_to_so_many_nodes() {
     for (target, nodes, services) in table {
         assert_eq!(count(target, nodes), services, "{target} of {nodes}");
     }
-    assert!(resolve(&scenario(&fault("10s", "5s", "stop", "minority")), 7, &Overrides::default(), &roster(2)).is_err());
-    assert_eq!(resolve(&scenario(""), 7, &Overrides::default(), &[]), Err(PlanError::NoNodes));
+    assert!(
+        resolve(
+            &scenario(&fault("10s", "5s", "stop", "minority")),
+            7,
+            &Overrides::default(),
+            &roster(2),
+            &Abilities::everything()
+        )
+        .is_err()
+    );
+    assert_eq!(resolve(&scenario(""), 7, &Overrides::default(), &[], &Abilities::everything()), Err(PlanError::NoNodes));
 }
 
 #[test]
@@ -122,7 +139,8 @@ fn letters_stand_for_different_nodes_and_the_same_ones_again() {
     ];
     let mut firsts = BTreeSet::new();
     for seed in 0..40 {
-        let plan = resolve(&scenario(&faults.concat()), seed, &Overrides::default(), &roster(3)).expect("it can be run");
+        let plan = resolve(&scenario(&faults.concat()), seed, &Overrides::default(), &roster(3), &Abilities::everything())
+            .expect("it can be run");
         let hit: BTreeSet<&String> = plan.faults.iter().flat_map(|fault| &fault.services).collect();
         assert_eq!(hit.len(), 3);
         assert_eq!(plan.faults[0].services, plan.faults[3].services);
@@ -135,7 +153,7 @@ fn letters_stand_for_different_nodes_and_the_same_ones_again() {
 fn one_avoids_what_another_fault_holds() {
     let faults = [fault("10s", "9s", "stop", "one"), fault("12s", "9s", "pause", "one"), fault("14s", "9s", "kill", "node-b")];
     for seed in 0..100 {
-        let plan = resolve(&scenario(&faults.concat()), seed, &Overrides::default(), &roster(3));
+        let plan = resolve(&scenario(&faults.concat()), seed, &Overrides::default(), &roster(3), &Abilities::everything());
         let plan = plan.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let hit: BTreeSet<&String> = plan.faults.iter().flat_map(|fault| &fault.services).collect();
         assert_eq!(hit.len(), 3, "seed {seed}");
@@ -159,7 +177,7 @@ proptest! {
         ];
         let scenario = scenario(&faults.concat());
         let overrides = Overrides { rate: Some(rate), duration: None };
-        let plan = || resolve(&scenario, seed, &overrides, &roster(nodes));
+        let plan = || resolve(&scenario, seed, &overrides, &roster(nodes), &Abilities::everything());
         if let (Ok(one), Ok(other)) = (plan(), plan()) {
             let text = |plan: &Plan| serde_json::to_string_pretty(plan).expect("plans serialise");
             prop_assert_eq!(text(&one), text(&other));
@@ -175,7 +193,7 @@ proptest! {
             .iter()
             .map(|(at, hold)| fault(&format!("{at}s"), &format!("{hold}s"), "stop", "one"))
             .collect();
-        if let Ok(plan) = resolve(&scenario(&faults.concat()), seed, &Overrides::default(), &roster(3)) {
+        if let Ok(plan) = resolve(&scenario(&faults.concat()), seed, &Overrides::default(), &roster(3), &Abilities::everything()) {
             for (later, fault) in plan.faults.iter().enumerate() {
                 for other in &plan.faults[..later] {
                     let apart = other.at_ms + other.for_ms <= fault.at_ms;

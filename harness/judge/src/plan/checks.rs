@@ -1,0 +1,95 @@
+//! What is refused before a run: faults that could not be injected, not be healed in time, or not be told apart.
+
+use super::error::FAULT_MIN_MS;
+use super::{Abilities, Dynamic, Fault, Load, PlanError, limits, steady_by_ms};
+
+/// How long before a fault on `last-hit` an earlier one must begin, so that it is known when the target is looked at.
+const KNOWN_BEFORE_MS: u64 = 1_000;
+
+/// Checks each fault for itself, then all against each other. They stand in the order of their times.
+pub(super) fn check(faults: &[Fault], load: &Load, roster: &[String], abilities: &Abilities) -> Result<(), PlanError> {
+    for (number, fault) in faults.iter().enumerate() {
+        check_scope(number, fault, roster)?;
+        limits::check(fault.kind, || describe(number, fault))?;
+        check_need(number, fault, abilities)?;
+        check_time(number, fault, load)?;
+        if fault.dynamic() == Some(Dynamic::LastHit) {
+            check_last_hit(number, fault, &faults[..number], roster)?;
+        }
+    }
+    refuse_overlaps(faults, roster)
+}
+
+fn check_scope(number: usize, fault: &Fault, roster: &[String]) -> Result<(), PlanError> {
+    let scope = fault.kind.scope();
+    match fault.may_hold(roster).iter().find(|service| !scope.takes(service, roster)) {
+        None => Ok(()),
+        Some(service) => Err(PlanError::Scope {
+            fault: describe(number, fault),
+            kind: fault.kind.word(),
+            scope: scope.words(),
+            service: service.clone(),
+        }),
+    }
+}
+
+fn check_need(number: usize, fault: &Fault, abilities: &Abilities) -> Result<(), PlanError> {
+    let lacking = fault.kind.need().and_then(|need| Some((need, abilities.lacks(need)?)));
+    lacking.map_or(Ok(()), |(need, why)| {
+        Err(PlanError::Need { fault: describe(number, fault), need: need.words(), why: why.to_owned() })
+    })
+}
+
+fn check_time(number: usize, spec: &Fault, load: &Load) -> Result<(), PlanError> {
+    let fault = || describe(number, spec);
+    match (spec.kind.heals_itself(), spec.for_ms) {
+        (true, 0) | (false, FAULT_MIN_MS..) => {}
+        (true, _) => return Err(PlanError::NeedsNoFor { fault: fault() }),
+        (false, _) => return Err(PlanError::NeedsFor { fault: fault() }),
+    }
+    let steady_by_ms = steady_by_ms(load.rate, load.warm_up_ms);
+    if spec.at_ms < steady_by_ms {
+        return Err(PlanError::TooEarly { fault: fault(), steady_by_ms });
+    }
+    let needed_ms = spec.at_ms + spec.for_ms;
+    if needed_ms > load.duration_ms || spec.at_ms >= load.duration_ms {
+        let needed_ms = needed_ms.max(spec.at_ms + 1);
+        return Err(PlanError::TooLate { fault: fault(), duration_ms: load.duration_ms, needed_ms });
+    }
+    Ok(())
+}
+
+fn check_last_hit(number: usize, fault: &Fault, earlier: &[Fault], roster: &[String]) -> Result<(), PlanError> {
+    let hits_nodes = |other: &Fault| other.may_hold(roster).iter().any(|service| roster.contains(service));
+    let is_known = earlier.iter().any(|other| other.at_ms + KNOWN_BEFORE_MS <= fault.at_ms && hits_nodes(other));
+    if is_known { Ok(()) } else { Err(PlanError::NothingHitBefore { fault: describe(number, fault) }) }
+}
+
+fn refuse_overlaps(faults: &[Fault], roster: &[String]) -> Result<(), PlanError> {
+    for (later, fault) in faults.iter().enumerate() {
+        for (earlier, other) in faults.iter().enumerate().take(later) {
+            if fault.at_ms >= other.held_until_ms() || !fault.kind.clashes_with(other.kind) {
+                continue;
+            }
+            let others = other.may_hold(roster);
+            if let Some(service) = fault.may_hold(roster).iter().find(|service| others.contains(service)) {
+                return Err(PlanError::Overlap {
+                    fault: describe(later, fault),
+                    other: describe(earlier, other),
+                    service: service.clone(),
+                    part: fault.kind.part().word(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// e.g. `fault 2 (kill node-b at 20000 ms for 8000 ms)`.
+pub(super) fn describe(number: usize, fault: &Fault) -> String {
+    let held = if fault.for_ms > 0 { format!(" for {} ms", fault.for_ms) } else { String::new() };
+    format!("fault {} ({} {} at {} ms{held})", number + 1, fault.kind.word(), fault.target, fault.at_ms)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Why a scenario cannot be run as it stands.
+
+use super::targets::TargetError;
+use super::{STEADY_MIN_MS, STEADY_MIN_OPS};
+
+/// The shortest fault that can be told from noise.
+pub(super) const FAULT_MIN_MS: u64 = 500;
+
+/// A scenario that cannot be run as it stands.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    #[error("the cluster has no nodes: a plan needs at least one")]
+    NoNodes,
+    #[error("a rate of {rate} operations per second is not possible: give one above 0 and at most 100000")]
+    Rate { rate: f64 },
+    #[error("the load of {duration_ms} ms is too short: it must last longer than its warm-up of {warm_up_ms} ms")]
+    TooShort { duration_ms: u64, warm_up_ms: u64 },
+    #[error(
+        "processes_per_node = {stated} is too few: {rate} operations per second over {nodes} nodes with a client timeout of {timeout_ms} ms need at least {needed} on each, or one paused node starves the others"
+    )]
+    TooFewProcesses { stated: u32, needed: u32, rate: f64, nodes: usize, timeout_ms: u64 },
+    #[error("{fault}: it heals itself, so it takes no `for`")]
+    NeedsNoFor { fault: String },
+    #[error("{fault}: `for` is missing; say how long it lasts, at least {FAULT_MIN_MS} ms")]
+    NeedsFor { fault: String },
+    #[error(
+        "{fault}: it comes too early; {STEADY_MIN_MS} ms and {STEADY_MIN_OPS} operations of steady state after the warm-up end at {steady_by_ms} ms, so start it then or later, or raise the rate"
+    )]
+    TooEarly { fault: String, steady_by_ms: u64 },
+    #[error("{fault}: it is not healed within the load of {duration_ms} ms; it needs a load of at least {needed_ms} ms")]
+    TooLate { fault: String, duration_ms: u64, needed_ms: u64 },
+    #[error("{fault}: `{parameter}` is {given}; give {range}")]
+    Parameter { fault: String, parameter: &'static str, given: String, range: String },
+    #[error("{fault}: `{kind}` can be done to {scope} only, and {service} is none of them")]
+    Scope { fault: String, kind: &'static str, scope: &'static str, service: String },
+    #[error("{fault}: it needs {need}, which this cluster does not offer: {why}")]
+    Need { fault: String, need: &'static str, why: String },
+    #[error("{fault}: the {part} of {service} is still held by {other}; faults on the same part of one service must not overlap")]
+    Overlap { fault: String, other: String, service: String, part: &'static str },
+    #[error("{fault}: no earlier fault has hit a node by then, so `last-hit` names none; let one begin at least 1000 ms before")]
+    NothingHitBefore { fault: String },
+    #[error("{fault}: {source}")]
+    Target {
+        fault: String,
+        #[source]
+        source: TargetError,
+    },
+}
