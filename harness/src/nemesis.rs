@@ -8,13 +8,14 @@ mod faults;
 pub mod journal;
 pub mod leftovers;
 mod site;
+pub mod targets;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use judge::history::{Entry, FaultStep, Step};
-use judge::plan::Plan;
+use judge::plan::{Dynamic, Plan};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -42,6 +43,8 @@ struct Shared {
     recorder: Recorder,
     journal: Journal,
     active: watch::Sender<Vec<String>>,
+    /// What was hit so far: number of the fault, service.
+    hits: Mutex<Vec<(usize, String)>>,
 }
 
 impl Nemesis {
@@ -53,6 +56,7 @@ impl Nemesis {
             recorder: recorder.clone(),
             journal,
             active: watch::Sender::new(Vec::new()),
+            hits: Mutex::default(),
         });
         let over = watch::Sender::new(false);
         let mut faults = JoinSet::new();
@@ -98,6 +102,11 @@ struct Life {
 
 impl Life {
     async fn live(mut self, nemesis: Arc<Shared>) {
+        if let Some(dynamic) = self.fault.dynamic()
+            && !self.find_target(&nemesis, dynamic).await
+        {
+            return;
+        }
         // What takes time is done before the moment itself: looking, and writing to the disk.
         if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(LEAD_MS)).await {
             return;
@@ -123,6 +132,30 @@ impl Life {
         }
         join_all(hits.iter().map(|hit| self.heal(&nemesis, hit))).await;
         nemesis.active.send_modify(|active| active.retain(|other| *other != name));
+    }
+
+    /// `false` if there is no such target, or the run was over first.
+    async fn find_target(&mut self, nemesis: &Shared, dynamic: Dynamic) -> bool {
+        let ahead_ms = if dynamic == Dynamic::LastHit { LEAD_MS } else { targets::AHEAD_MS };
+        if !self.wait_until(nemesis, self.fault.at_ms.saturating_sub(ahead_ms)).await {
+            return false;
+        }
+        let at_ms = self.fault.at_ms.saturating_sub(LEAD_MS);
+        let due = nemesis.recorder.instant(self.epoch_us) + Duration::from_millis(at_ms);
+        let hits = nemesis.hits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = tokio::select! {
+            biased;
+            _ = self.over.wait_for(|over| *over) => return false,
+            found = targets::find(dynamic, &nemesis.site, &hits, due.into()) => found,
+        };
+        match found {
+            Ok(services) => self.fault.services = services,
+            Err(why) => {
+                self.step(nemesis, &self.fault.target, Step::Ineffective, format!("not injected: {why}"));
+                return false;
+            }
+        }
+        true
     }
 
     /// `false` if the run was over first.
@@ -162,6 +195,7 @@ impl Life {
 
     async fn inject(&self, nemesis: &Shared, hit: &Hit) {
         let service = &hit.target.service;
+        nemesis.hits.lock().unwrap_or_else(PoisonError::into_inner).push((self.index, service.clone()));
         self.step(nemesis, service, Step::Inject, String::new());
         // The call may have had its effect even where it failed: it is proven and healed like any other.
         let detail = hit.inject(&nemesis.site).await.err().map(|error| error.to_string()).unwrap_or_default();

@@ -12,6 +12,8 @@ pub const RECORD: &str = "catga:idempotency:";
 /// Fields of an outbox row that the harness reads.
 pub const ROW_PAYLOAD: &str = "payload";
 pub const ROW_CREATED_AT: &str = "createdAt";
+/// The id of the node that may publish the row now.
+pub const ROW_LEASE_OWNER: &str = "leaseOwner";
 pub const ROW_ATTEMPTS: &str = "attempts";
 pub const ROW_LAST_ERROR: &str = "lastError";
 

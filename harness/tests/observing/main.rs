@@ -11,3 +11,4 @@ mod scripted;
 mod services;
 mod settling;
 mod stage;
+mod targets;

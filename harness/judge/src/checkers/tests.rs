@@ -117,6 +117,48 @@ fn with_fault(steps: &[Step]) -> Story {
 }
 
 #[test]
+fn fault_that_found_its_target_in_the_run_is_judged_by_the_services_it_really_hit() {
+    use Step::{EffectVerified, Heal, HealVerified, Healed, Inject, Injected};
+    let found_later = |steps: &[Step]| {
+        let mut story = with_fault(steps);
+        "busiest".clone_into(&mut story.plan.faults[0].target);
+        story.plan.faults[0].services.clear();
+        story
+    };
+    let story = found_later(&[Inject, Injected, EffectVerified, Heal, Healed, HealVerified]);
+    let report = story.report();
+    assert_eq!(report.faults[0].services, [NODES[2]]);
+    assert_eq!(story.finding("faults").verdict, Verdict::Valid);
+    let finding = found_later(&[Inject, Injected, EffectVerified]).finding("faults");
+    assert_eq!(finding.verdict, Verdict::Unknown);
+    assert!(finding.evidence[0].contains("kill cluster-node-3): cluster-node-3: its heal"), "{:?}", finding.evidence);
+    let mut never = found_later(&[]);
+    let detail = "not injected: no node is the busiest".to_owned();
+    let step = FaultStep { t_us: LOAD_START_US, fault: 0, target: "busiest".to_owned(), step: Step::Ineffective, detail };
+    assert_eq!(never.finding("faults").verdict, Verdict::Unknown, "nobody says that it was injected");
+    never.entries.push(Entry::Fault(step));
+    let finding = never.finding("faults");
+    assert_eq!(finding.verdict, Verdict::Unknown);
+    assert!(finding.evidence[0].contains("busiest: the effect could not be shown"), "{:?}", finding.evidence);
+    assert!(never.report().faults[0].services.is_empty());
+}
+
+#[test]
+fn availability_leaves_out_the_services_that_were_really_hit() {
+    use Step::{EffectVerified, Heal, HealVerified, Healed, Inject, Injected};
+    let mut story = with_fault(&[Inject, Injected, EffectVerified, Heal, Healed, HealVerified]);
+    story.plan.faults[0].services.clear();
+    "busiest".clone_into(&mut story.plan.faults[0].target);
+    // Order 14 goes to the third node, 140 ms into the load, while the fault holds it.
+    story.give_up(14);
+    let report = story.report();
+    assert_eq!(report.availability, Some(1.0));
+    assert!(report.availability_all.is_some_and(|share| share < 1.0));
+    story.give_up(13);
+    assert!(story.report().availability.is_some_and(|share| share < 1.0), "the second node was free");
+}
+
+#[test]
 fn fault_counts_only_when_its_effect_and_its_heal_are_proven() {
     use Step::{EffectVerified, Heal, HealVerified, Healed, Ineffective, Inject, Injected, Unhealed};
     let proven = [Inject, Injected, EffectVerified, Heal, Healed, HealVerified];
