@@ -5,6 +5,7 @@ mod checks;
 mod error;
 mod fault;
 mod limits;
+mod random;
 mod resolve;
 mod slots;
 mod targets;

@@ -16,8 +16,20 @@
 //! [[fault]]
 //! at = "10s"                  # from the start of the load
 //! for = "10s"                 # not for `restart`, which heals itself
-//! kind = "stop"               # stop | kill | pause | restart
+//! kind = "stop"               # all kinds, with their parameters: `FaultKind`
 //! target = "one"
+//! # every = "10s"             # comes again, so long after each start,
+//! # times = 3                 # so often in all
+//!
+//! [nemesis]                   # a random nemesis: faults that the seed draws, each with its time and target
+//! from = "10s"                # default: as soon as the steady state is measured
+//! until = "35s"               # default: the end of the load; every fault is over by then
+//! at_most = 1                 # services hurt at once; default 1
+//! calm = "3s"                 # at_most = 1: between two faults; else: until the same service is hurt again; default 3s
+//! faults = [
+//!     { kind = "kill", target = "one", weight = 3, for = ["1s", "4s"] },
+//!     { kind = "pause", target = "redis", for = "2s" },
+//! ]
 //!
 //! [expect]
 //! propagation_p99 = "250ms"   # outside fault windows
@@ -33,10 +45,13 @@
 //! - `one`: a node that the seed picks, if possible one that no overlapping fault holds;
 //! - `node-a`, `node-b`, `node-c`, ...: the nodes in an order that the seed chooses once for the whole plan, so that
 //!   different letters always hit different nodes, and the same letter the same node again;
-//! - `minority`, `majority`: fewer and more than half of the nodes, picked by the seed; `all`: every node.
+//! - `minority`, `majority`: fewer and more than half of the nodes, picked by the seed; `all`: every node;
+//! - `busiest`, `most-leases`, `last-hit`: found when the fault is injected. The node that accepted the most orders in
+//!   the last seconds; the one that holds the most leases in the outbox; the nodes that the fault before hit.
 
 mod error;
 mod fault;
+mod nemesis;
 mod values;
 
 use std::collections::BTreeMap;
@@ -45,7 +60,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ScenarioError;
-pub use fault::FaultSpec;
+pub use fault::{DrawnSpec, FaultSpec, Repeat};
+pub use nemesis::NemesisSpec;
 pub use values::parse_duration;
 
 use crate::exercise;
@@ -59,6 +75,7 @@ pub struct Scenario {
     pub hypothesis: String,
     pub load: LoadSpec,
     pub faults: Vec<FaultSpec>,
+    pub nemesis: Option<NemesisSpec>,
     pub expect: ExpectSpec,
     /// By the names in [`crate::exercise::NAMES`].
     pub exercise: BTreeMap<String, u64>,
@@ -107,6 +124,7 @@ struct Document {
     load: LoadSpec,
     #[serde(default)]
     fault: Vec<fault::Table>,
+    nemesis: Option<nemesis::Table>,
     #[serde(default)]
     expect: ExpectSpec,
     #[serde(default)]
@@ -126,7 +144,9 @@ impl Scenario {
             return Err(ScenarioError::new(name, text, message, error::find(text, "hypothesis")));
         }
         let faults: Result<Vec<FaultSpec>, fault::Wrong> = document.fault.into_iter().map(fault::Table::read).collect();
-        let faults = faults.map_err(|wrong| ScenarioError::new(name, text, &wrong.message, Some(wrong.at)))?;
+        let placed = |wrong: fault::Wrong| ScenarioError::new(name, text, &wrong.message, Some(wrong.at));
+        let faults = faults.map_err(placed)?;
+        let nemesis = document.nemesis.map(nemesis::Table::read).transpose().map_err(placed)?;
         let mut minima = BTreeMap::new();
         for (counter, minimum) in document.exercise {
             if !exercise::NAMES.iter().any(|known| known.name == counter.get_ref()) {
@@ -141,6 +161,7 @@ impl Scenario {
             hypothesis: document.hypothesis.trim().to_owned(),
             load: document.load,
             faults,
+            nemesis,
             expect: document.expect,
             exercise: minima,
         })

@@ -30,6 +30,7 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     let mut scenario = workspace.scenario(&args.scenario).usage()?;
     // Without faults nothing has to be recovered from, and there is nothing that faults would exercise.
     scenario.faults.clear();
+    scenario.nemesis = None;
     scenario.exercise.clear();
     scenario.expect.recovery = None;
     scenario.expect.backlog_drained = None;

@@ -1,7 +1,7 @@
 //! What is refused before a run: faults that could not be injected, not be healed in time, or not be told apart.
 
 use super::error::FAULT_MIN_MS;
-use super::{Abilities, Dynamic, Fault, Load, PlanError, limits, steady_by_ms};
+use super::{Abilities, Dynamic, Fault, FaultKind, Load, PlanError, limits, steady_by_ms};
 
 /// How long before a fault on `last-hit` an earlier one must begin, so that it is known when the target is looked at.
 const KNOWN_BEFORE_MS: u64 = 1_000;
@@ -9,10 +9,9 @@ const KNOWN_BEFORE_MS: u64 = 1_000;
 /// Checks each fault for itself, then all against each other. They stand in the order of their times.
 pub(super) fn check(faults: &[Fault], load: &Load, roster: &[String], abilities: &Abilities) -> Result<(), PlanError> {
     for (number, fault) in faults.iter().enumerate() {
-        check_scope(number, fault, roster)?;
-        limits::check(fault.kind, || describe(number, fault))?;
-        check_need(number, fault, abilities)?;
-        check_time(number, fault, load)?;
+        let name = || describe(number, fault);
+        check_by_itself(fault, roster, abilities, name)?;
+        check_time(fault, load, name)?;
         if fault.dynamic() == Some(Dynamic::LastHit) {
             check_last_hit(number, fault, &faults[..number], roster)?;
         }
@@ -20,41 +19,43 @@ pub(super) fn check(faults: &[Fault], load: &Load, roster: &[String], abilities:
     refuse_overlaps(faults, roster)
 }
 
-fn check_scope(number: usize, fault: &Fault, roster: &[String]) -> Result<(), PlanError> {
-    let scope = fault.kind.scope();
-    match fault.may_hold(roster).iter().find(|service| !scope.takes(service, roster)) {
+/// Whether it can be injected at all, whenever that is.
+pub(super) fn check_by_itself(
+    fault: &Fault,
+    roster: &[String],
+    abilities: &Abilities,
+    name: impl Fn() -> String,
+) -> Result<(), PlanError> {
+    let (kind, scope) = (fault.kind, fault.kind.scope());
+    if let Some(service) = fault.may_hold(roster).iter().find(|service| !scope.takes(service, roster)) {
+        let service = service.clone();
+        return Err(PlanError::Scope { fault: name(), kind: kind.word(), scope: scope.words(), service });
+    }
+    limits::check(kind, &name)?;
+    match kind.need().and_then(|need| Some((need, abilities.lacks(need)?))) {
         None => Ok(()),
-        Some(service) => Err(PlanError::Scope {
-            fault: describe(number, fault),
-            kind: fault.kind.word(),
-            scope: scope.words(),
-            service: service.clone(),
-        }),
+        Some((need, why)) => Err(PlanError::Need { fault: name(), need: need.words(), why: why.to_owned() }),
     }
 }
 
-fn check_need(number: usize, fault: &Fault, abilities: &Abilities) -> Result<(), PlanError> {
-    let lacking = fault.kind.need().and_then(|need| Some((need, abilities.lacks(need)?)));
-    lacking.map_or(Ok(()), |(need, why)| {
-        Err(PlanError::Need { fault: describe(number, fault), need: need.words(), why: why.to_owned() })
-    })
+pub(super) fn check_length(kind: FaultKind, for_ms: u64, name: impl Fn() -> String) -> Result<(), PlanError> {
+    match (kind.heals_itself(), for_ms) {
+        (true, 0) | (false, FAULT_MIN_MS..) => Ok(()),
+        (true, _) => Err(PlanError::NeedsNoFor { fault: name() }),
+        (false, _) => Err(PlanError::NeedsFor { fault: name() }),
+    }
 }
 
-fn check_time(number: usize, spec: &Fault, load: &Load) -> Result<(), PlanError> {
-    let fault = || describe(number, spec);
-    match (spec.kind.heals_itself(), spec.for_ms) {
-        (true, 0) | (false, FAULT_MIN_MS..) => {}
-        (true, _) => return Err(PlanError::NeedsNoFor { fault: fault() }),
-        (false, _) => return Err(PlanError::NeedsFor { fault: fault() }),
-    }
+fn check_time(fault: &Fault, load: &Load, name: impl Fn() -> String) -> Result<(), PlanError> {
+    check_length(fault.kind, fault.for_ms, &name)?;
     let steady_by_ms = steady_by_ms(load.rate, load.warm_up_ms);
-    if spec.at_ms < steady_by_ms {
-        return Err(PlanError::TooEarly { fault: fault(), steady_by_ms });
+    if fault.at_ms < steady_by_ms {
+        return Err(PlanError::TooEarly { fault: name(), steady_by_ms });
     }
-    let needed_ms = spec.at_ms + spec.for_ms;
-    if needed_ms > load.duration_ms || spec.at_ms >= load.duration_ms {
-        let needed_ms = needed_ms.max(spec.at_ms + 1);
-        return Err(PlanError::TooLate { fault: fault(), duration_ms: load.duration_ms, needed_ms });
+    let needed_ms = fault.at_ms + fault.for_ms;
+    if needed_ms > load.duration_ms || fault.at_ms >= load.duration_ms {
+        let needed_ms = needed_ms.max(fault.at_ms + 1);
+        return Err(PlanError::TooLate { fault: name(), duration_ms: load.duration_ms, needed_ms });
     }
     Ok(())
 }

@@ -39,6 +39,20 @@ pub enum PlanError {
     Overlap { fault: String, other: String, service: String, part: &'static str },
     #[error("{fault}: no earlier fault has hit a node by then, so `last-hit` names none; let one begin at least 1000 ms before")]
     NothingHitBefore { fault: String },
+    #[error(
+        "[nemesis] from {from_ms} ms until {until_ms} ms: it must begin at {steady_by_ms} ms or later, when the steady state is measured, and end within the load of {duration_ms} ms"
+    )]
+    NemesisTime { from_ms: u64, until_ms: u64, steady_by_ms: u64, duration_ms: u64 },
+    #[error(
+        "[nemesis] finds no room for a single fault from {from_ms} ms until {until_ms} ms: give it more time, or shorter faults"
+    )]
+    NoRoom { from_ms: u64, until_ms: u64 },
+    #[error("{fault}: it hurts {hurt} services, and `at_most` is {at_most}; raise that, or name another target")]
+    HurtsTooMany { fault: String, hurt: usize, at_most: usize },
+    #[error(
+        "{fault}: it cannot be drawn: `last-hit` not at all, `busiest` and `most-leases` only with `at_most = 1`, since what they hit is not known before"
+    )]
+    NotToBeDrawn { fault: String },
     #[error("{fault}: {source}")]
     Target {
         fault: String,

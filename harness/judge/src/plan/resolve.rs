@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Abilities, Expect, FORMAT, Fault, Load, Plan, PlanError, checks, targets};
+use super::{Abilities, Expect, FORMAT, Fault, Load, Plan, PlanError, checks, random, targets};
 use crate::numbers::{rounded, whole};
 use crate::scenario::{FaultSpec, Scenario};
 
@@ -32,10 +32,14 @@ pub fn resolve(
         return Err(PlanError::NoNodes);
     }
     let load = resolve_load(scenario, overrides, roster.len())?;
-    let mut faults: Vec<Fault> = scenario.faults.iter().map(unsettled).collect();
+    let mut faults: Vec<Fault> = scenario.faults.iter().flat_map(unsettled).collect();
     faults.sort_by_key(|fault| fault.at_ms);
     targets::resolve(&mut faults, seed, roster)
         .map_err(|(number, source)| PlanError::Target { fault: checks::describe(number, &faults[number]), source })?;
+    if let Some(nemesis) = &scenario.nemesis {
+        faults.extend(random::draw(nemesis, seed, &load, roster, abilities, &faults)?);
+        faults.sort_by_key(|fault| fault.at_ms);
+    }
     checks::check(&faults, &load, roster, abilities)?;
     Ok(Plan {
         format: FORMAT,
@@ -95,18 +99,19 @@ pub(super) fn steady_by_ms(rate: f64, warm_up_ms: u64) -> u64 {
     warm_up_ms + for_ops.max(STEADY_MIN_MS)
 }
 
-/// A fault whose services are still to be found.
-fn unsettled(spec: &FaultSpec) -> Fault {
-    Fault {
+/// A fault as often as it comes, its services still to be found.
+fn unsettled(spec: &FaultSpec) -> impl Iterator<Item = Fault> {
+    let (every_ms, times) = spec.repeat.map_or((0, 1), |repeat| (millis(repeat.every), u64::from(repeat.times)));
+    (0..times).map(move |time| Fault {
         kind: spec.kind,
         target: spec.target.clone(),
         services: Vec::new(),
-        at_ms: millis(spec.at),
+        at_ms: millis(spec.at) + time * every_ms,
         for_ms: spec.hold.map_or(0, millis),
-    }
+    })
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

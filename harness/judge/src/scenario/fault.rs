@@ -17,18 +17,51 @@ pub struct FaultSpec {
     pub hold: Option<Duration>,
     pub kind: FaultKind,
     pub target: String,
+    pub repeat: Option<Repeat>,
 }
+
+/// A fault that comes several times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// From one start to the next.
+    pub every: Duration,
+    /// The first one included.
+    pub times: u32,
+}
+
+/// One of the faults that a `[nemesis]` draws from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnSpec {
+    pub kind: FaultKind,
+    pub target: String,
+    /// How often it is drawn, in proportion to the others.
+    pub weight: u32,
+    /// Least and greatest length; `None` for a fault that heals itself.
+    pub hold: Option<(Duration, Duration)>,
+}
+
+/// How often one table may repeat.
+const TIMES_MAX: u32 = 200;
+const WEIGHT_MAX: u32 = 1_000;
 
 /// All that a fault may say. Which of it belongs to which kind is told by [`Table::take_kind`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
-    #[serde(deserialize_with = "values::duration")]
-    at: Duration,
-    #[serde(rename = "for", default, deserialize_with = "values::some_duration")]
-    hold: Option<Duration>,
     kind: Spanned<String>,
     target: String,
+    #[serde(rename = "for", default, deserialize_with = "values::some_range")]
+    hold: Option<(Duration, Duration)>,
+
+    // When, for a `[[fault]]`.
+    #[serde(default, deserialize_with = "values::some_duration")]
+    at: Option<Duration>,
+    #[serde(default, deserialize_with = "values::some_duration")]
+    every: Option<Duration>,
+    times: Option<u32>,
+
+    // How often, for a fault of `[nemesis]`.
+    weight: Option<u32>,
 
     // Parameters of the kinds. Each is taken by the kind that it belongs to.
     from: Option<Peer>,
@@ -69,16 +102,60 @@ pub(super) struct Wrong {
 }
 
 impl Table {
+    /// Reads a `[[fault]]`.
+    ///
     /// # Errors
-    /// The kind is unknown, lacks a parameter, or has one that belongs to another kind.
-    pub(super) fn read(mut self) -> Result<FaultSpec, Wrong> {
+    /// The kind is unknown, lacks a parameter, or has one that belongs to another kind or to `[nemesis]`.
+    pub(super) fn read(self) -> Result<FaultSpec, Wrong> {
+        self.read_as(|table, word, kind| {
+            if table.weight.is_some() {
+                return Err("`weight` belongs to the faults of `[nemesis]`; a `[[fault]]` comes for certain".to_owned());
+            }
+            let hold = match table.hold {
+                Some((least, most)) if least != most => {
+                    return Err("`for` is one length here; a range belongs to the faults of `[nemesis]`".to_owned());
+                }
+                hold => hold.map(|(least, _)| least),
+            };
+            let repeat = match (table.every, table.times) {
+                (None, None) => None,
+                (Some(every), Some(times @ 1..=TIMES_MAX)) if !every.is_zero() => Some(Repeat { every, times }),
+                _ => {
+                    return Err(format!(
+                        "a fault that repeats needs both `every` (a time above 0) and `times` (1 to {TIMES_MAX})"
+                    ));
+                }
+            };
+            Ok(FaultSpec { at: need(word, "at", table.at)?, hold, kind, target: table.target, repeat })
+        })
+    }
+
+    /// Reads one of the faults of `[nemesis]`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_drawn(self) -> Result<DrawnSpec, Wrong> {
+        self.read_as(|table, _, kind| {
+            if table.at.is_some() || table.every.is_some() || table.times.is_some() {
+                return Err("`at`, `every` and `times` belong to a `[[fault]]`; `[nemesis]` chooses the times itself".to_owned());
+            }
+            let weight = table.weight.unwrap_or(1);
+            if !(1..=WEIGHT_MAX).contains(&weight) {
+                return Err(format!("`weight` is {weight}: give 1 to {WEIGHT_MAX}"));
+            }
+            Ok(DrawnSpec { kind, target: table.target, weight, hold: table.hold })
+        })
+    }
+
+    fn read_as<T>(mut self, rest: impl FnOnce(Self, &str, FaultKind) -> Result<T, String>) -> Result<T, Wrong> {
         let word = self.kind.get_ref().clone();
         let at = self.kind.span();
-        let kind = self.take_kind(&word).map_err(|message| Wrong { message, at: at.clone() })?;
+        let wrong = |message: String| Wrong { message, at: at.clone() };
+        let kind = self.take_kind(&word).map_err(wrong)?;
         if let Some(left) = self.left_over() {
-            return Err(Wrong { message: format!("`{left}` is no parameter of the fault `{word}`"), at });
+            return Err(wrong(format!("`{left}` is no parameter of the fault `{word}`")));
         }
-        Ok(FaultSpec { at: self.at, hold: self.hold, kind, target: self.target })
+        rest(self, &word, kind).map_err(wrong)
     }
 
     fn take_kind(&mut self, word: &str) -> Result<FaultKind, String> {

@@ -55,7 +55,20 @@ fn error_shows_file_line_column_and_a_caret() {
 
 #[test]
 fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
-    let table: [(&str, &str, usize, &str); 18] = [
+    let table: [(&str, &str, usize, &str); 26] = [
+        (r#"for = "1.5s""#, r#"for = ["1s", "4s"]"#, 11, "a range belongs to the faults of `[nemesis]`"),
+        (r#"for = "1.5s""#, r#"for = ["4s", "1s"]"#, 10, "the shorter first"),
+        (r#"at = "10s""#, "", 11, "the fault `stop` needs `at`"),
+        (r#"kind = "stop""#, "kind = \"stop\"\nevery = \"5s\"", 11, "needs both `every` (a time above 0) and `times`"),
+        (r#"kind = "stop""#, "kind = \"stop\"\nevery = \"0s\"\ntimes = 2", 11, "needs both `every`"),
+        (r#"kind = "stop""#, "kind = \"stop\"\nweight = 2", 11, "`weight` belongs to the faults of `[nemesis]`"),
+        ("[[fault]]", "[nemesis]\nfaults = []\n\n[[fault]]", 9, "`faults` is empty"),
+        (
+            "[[fault]]",
+            "[nemesis]\nat_most = 0\nfaults = [{ kind = \"kill\", target = \"one\" }]\n\n[[fault]]",
+            9,
+            "`at_most` is 0",
+        ),
         (r#"profile = "constant""#, r#"profile = "ramp""#, 4, "unknown variant `ramp`, expected `constant` or `poisson`"),
         (r#"kind = "stop""#, r#"kind = "nuke""#, 11, "unknown kind `nuke`, expected one of stop, drain, kill, pause"),
         (r#"kind = "stop""#, "kind = \"delay\"\nlink = \"redis\"", 11, "the fault `delay` needs `latency`"),
@@ -80,6 +93,22 @@ fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
         assert_eq!(error.line, at, "{error}");
         assert!(error.message.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn nemesis_names_what_it_draws_from() {
+    let with_nemesis = |rules: &str| Scenario::parse("x", &format!("{GOOD}\n[nemesis]\n{rules}"));
+    let spec = with_nemesis(
+        "from = \"12s\"\ncalm = \"1s\"\nat_most = 2\nfaults = [{ kind = \"kill\", target = \"one\", weight = 3, for = [\"1s\", \"4s\"] }]",
+    );
+    let nemesis = spec.expect("it is good").nemesis.expect("there is one");
+    assert_eq!((nemesis.from, nemesis.until, nemesis.at_most), (Some(Duration::from_secs(12)), None, 2));
+    assert_eq!(nemesis.calm, Duration::from_secs(1));
+    assert_eq!((nemesis.faults[0].weight, nemesis.faults[0].hold), (3, Some((Duration::from_secs(1), Duration::from_secs(4)))));
+    let timed = with_nemesis("faults = [{ kind = \"kill\", target = \"one\", at = \"1s\" }]").expect_err("it has a time");
+    assert!(timed.message.contains("`[nemesis]` chooses the times itself"), "{timed}");
+    let weightless = with_nemesis("faults = [{ kind = \"kill\", target = \"one\", weight = 0 }]").expect_err("weight 0");
+    assert!(weightless.message.contains("`weight` is 0"), "{weightless}");
 }
 
 #[test]

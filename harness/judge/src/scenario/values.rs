@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::plan::Keys;
@@ -32,6 +32,38 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 
 pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
+}
+
+/// One duration, or the least and the greatest of a range.
+pub(super) fn some_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Duration, Duration)>, D::Error> {
+    deserializer.deserialize_any(RangeVisitor).map(Some)
+}
+
+struct RangeVisitor;
+
+impl<'de> Visitor<'de> for RangeVisitor {
+    type Value = (Duration, Duration);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"10s\", or two for a range, the shorter first: [\"1s\", \"4s\"]")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let duration = parse_duration(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))?;
+        Ok((duration, duration))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut next = || -> Result<Option<Duration>, A::Error> {
+            let text: Option<String> = seq.next_element()?;
+            text.map(|text| parse_duration(&text).ok_or_else(|| A::Error::invalid_value(Unexpected::Str(&text), &self)))
+                .transpose()
+        };
+        match (next()?, next()?, next()?) {
+            (Some(least), Some(most), None) if least <= most => Ok((least, most)),
+            _ => Err(A::Error::invalid_value(Unexpected::Seq, &self)),
+        }
+    }
 }
 
 struct DurationVisitor;

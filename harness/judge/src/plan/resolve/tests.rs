@@ -166,6 +166,18 @@ fn faults_stand_in_the_order_of_their_times() {
     assert_eq!(plan.faults.iter().map(|fault| fault.at_ms).collect::<Vec<_>>(), [10_000, 20_000]);
 }
 
+#[test]
+fn repeated_fault_comes_so_often_at_equal_distances() {
+    let repeated =
+        |every: &str, target: &str| planned(&[format!("{}every = \"{every}\"\ntimes = 3\n", fault("10s", "5s", "stop", target))]);
+    let plan = repeated("8s", "node-a").expect("it can be run");
+    assert_eq!(plan.faults.iter().map(|fault| fault.at_ms).collect::<Vec<_>>(), [10_000, 18_000, 26_000]);
+    assert!(plan.faults.iter().all(|fault| fault.services == plan.faults[0].services && fault.for_ms == 5_000));
+    assert!(matches!(repeated("4s", "node-a"), Err(PlanError::Overlap { .. })), "the second comes before the first is healed");
+    assert!(repeated("4s", "one").is_ok(), "another node each time");
+    assert!(matches!(repeated("15s", "node-a"), Err(PlanError::TooLate { .. })), "the third has no time left");
+}
+
 proptest! {
     #[test]
     fn same_scenario_and_seed_give_the_same_plan_byte_for_byte(seed: u64, rate in 200.0..900.0_f64, nodes in 3..7_usize) {
