@@ -4,7 +4,7 @@ mod jetstream;
 mod redis;
 
 pub use self::jetstream::{JetStream, Reader};
-pub use self::redis::Redis;
+pub use self::redis::{Redis, Trial};
 
 use crate::wire::WireError;
 

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod order;
 pub mod prometheus;
 pub mod record;
+pub mod redis;
 pub mod sse;
 
 /// Bytes that are not what the contract says they are.

@@ -6,5 +6,8 @@ mod containers {
     mod foreign;
     mod images;
     mod nemesis;
+    mod services;
+    mod strike;
     mod support;
+    mod traffic;
 }

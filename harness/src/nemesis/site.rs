@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Node};
 use crate::engine::{ContainerState, Engine, EngineError};
 use crate::stores::{JetStream, Redis, StoreError};
 
@@ -31,6 +31,12 @@ impl Site {
     /// A connection of its own, through the published port.
     pub async fn jetstream(&self) -> Result<JetStream, StoreError> {
         JetStream::connect(&self.cluster.nats, PATIENCE).await
+    }
+
+    /// The node that a target is.
+    pub fn node(&self, target: &Target) -> Result<&Node, FaultError> {
+        let node = self.cluster.nodes.iter().find(|node| node.name == target.service);
+        node.ok_or_else(|| FaultError::Other(format!("{} is no node of the cluster", target.service)))
     }
 
     /// The container that runs a service now.

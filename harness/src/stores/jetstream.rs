@@ -1,5 +1,7 @@
 //! `JetStream`, asked through its own interface, so that no client library stands between the judge and the stream.
 
+mod setup;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,5 +1,9 @@
 //! Redis, asked on one connection that is made again whenever it broke.
 
+mod control;
+
+pub use control::Trial;
+
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -8,6 +12,7 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, P
 use tokio::time::timeout;
 
 use super::StoreError;
+use crate::wire;
 
 /// A connection to Redis. A question that failed is never asked again by itself.
 #[derive(Debug)]
@@ -58,7 +63,11 @@ impl Redis {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(self.patience))
                     .set_response_timeout(Some(self.patience));
-                empty.insert(self.client.get_multiplexed_async_connection_with_config(&config).await?)
+                let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+                // By this name faults tell us from the clients that they are about. A Redis that is busy with a script
+                // refuses it, and must be asked all the same.
+                let _ = redis::cmd("CLIENT").arg("SETNAME").arg(wire::redis::OURS).exec_async(&mut connection).await;
+                empty.insert(connection)
             }
         };
         pipeline.query_async(connection).await
@@ -80,7 +89,7 @@ impl Redis {
     /// # Errors
     /// As for [`Self::ask`].
     pub async fn keys(&mut self, what: &'static str, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let pattern = crate::wire::keys::pattern(prefix);
+        let pattern = wire::keys::pattern(prefix);
         let mut keys = std::collections::HashSet::new();
         let mut cursor: u64 = 0;
         loop {

@@ -10,17 +10,26 @@ use serde_json::json;
 
 use super::WireError;
 
+mod setup;
+
+pub use setup::{
+    ConsumerSetup, StreamSetup, consumer_info_subject, consumer_setup, delete_stream_subject, is_absent, purge_subject, purged,
+    stream_setup,
+};
+
 /// The stream of a cluster.
 pub const STREAM: &str = "CATGA_CLUSTER";
 /// The header by which `JetStream` knows a message again.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 
 /// What a stream holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub struct StreamState {
     pub messages: u64,
     /// One beyond `last_sequence` in a stream that holds nothing.
+    #[serde(rename = "first_seq")]
     pub first_sequence: u64,
+    #[serde(rename = "last_seq")]
     pub last_sequence: u64,
 }
 
@@ -103,16 +112,9 @@ pub fn next_request(batch: u64) -> Vec<u8> {
 pub fn stream_state(body: &[u8]) -> Result<StreamState, WireError> {
     #[derive(Deserialize)]
     struct Info {
-        state: State,
+        state: StreamState,
     }
-    #[derive(Deserialize)]
-    struct State {
-        messages: u64,
-        first_seq: u64,
-        last_seq: u64,
-    }
-    let Info { state } = answer("the stream's state", body)?;
-    Ok(StreamState { messages: state.messages, first_sequence: state.first_seq, last_sequence: state.last_seq })
+    answer("the stream's state", body).map(|Info { state }| state)
 }
 
 /// Reads the answer to [`consumers_subject`].
