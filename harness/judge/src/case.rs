@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::figures::backlog::{self, Backlog};
 use crate::history::{History, NodeIx, Op, Outcome, Phase, ProjectedOrder, Sample, reads};
 use crate::plan::Plan;
+use crate::resets::Resets;
 use crate::timeline::{self, Edges, FaultSpan};
 
 /// An order id together with its content, and the operations that claimed it.
@@ -45,6 +46,7 @@ pub(crate) struct Case<'a> {
     pub(crate) edges: Edges,
     pub(crate) spans: Vec<FaultSpan>,
     pub(crate) backlog: Backlog,
+    pub(crate) resets: Resets,
     /// The nodes that must have every order: the plan's roster.
     pub(crate) required: Vec<NodeIx>,
     /// Services of the roster that the history never mentions.
@@ -65,7 +67,8 @@ impl<'a> Case<'a> {
         let required = plan.roster.iter().filter_map(|name| history.node(name)).collect();
         let missing_nodes = plan.roster.iter().filter(|name| history.node(name).is_none()).cloned().collect();
         let projection_read = history.nodes.iter().map(|node| history.has_read(&reads::projection(node))).collect();
-        Self { plan, history, edges, spans, backlog, required, missing_nodes, claims, claims_of, projection_read }
+        let resets = Resets::of(plan, history);
+        Self { plan, history, edges, spans, backlog, resets, required, missing_nodes, claims, claims_of, projection_read }
     }
 
     /// All claims of one order.

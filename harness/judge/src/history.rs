@@ -69,7 +69,7 @@ pub enum Entry {
     Fault(FaultStep),
     /// A node's event feed showed an order.
     Seen(Seen),
-    /// An event feed was connected or lost.
+    /// An event feed was connected, lost, or set back.
     Feed { t_us: u64, node: String, state: FeedState, detail: String },
     /// An immediate GET that confirms an event of the feed.
     Confirm { t_us: u64, node: String, order_id: String, status: u16, applied: Option<u64> },
@@ -252,6 +252,11 @@ pub struct Seen {
 pub enum FeedState {
     Connected,
     Lost,
+    /// Lost, and the node said that its store had lost writes: what it showed behind position `to` is void, and those
+    /// positions are given out again.
+    Reset {
+        to: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

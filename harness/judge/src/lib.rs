@@ -43,6 +43,7 @@ pub(crate) mod life;
 pub(crate) mod numbers;
 pub mod plan;
 pub mod report;
+pub(crate) mod resets;
 pub mod scenario;
 pub mod seed;
 #[cfg(test)]

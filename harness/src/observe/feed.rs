@@ -1,7 +1,8 @@
 //! A node's event feed, from before the load to the end of the run.
 //!
 //! The first connection starts at the node's present; every later one resumes behind the last event seen, so that what
-//! was applied while the feed was cut is shown late, but shown. A feed that was cut before its first event resumes from
+//! was applied while the feed was cut is shown late, but shown. A node whose store has lost writes ends the feed and says from
+//! where on positions are given out again: the next connection resumes there. A feed that was cut before its first event resumes from
 //! position 0: at worst that shows events of earlier runs again, which are counted and passed over.
 
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use super::confirm::{self, Confirmer};
 use super::{FirstConnection, Post, stopped};
 use crate::cluster::Node;
 use crate::http;
-use crate::wire::{self, feed::FeedEvent, sse};
+use crate::wire::feed::{self, EndReason, FeedEnd, FeedEvent};
+use crate::wire::{self, sse};
 
 /// How long connecting and the head of the answer may take, each.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
@@ -80,8 +82,8 @@ impl Feed {
                     self.connected_before = true;
                     self.tell(FeedState::Connected, resumed);
                     first.send_replace(FirstConnection::Connected);
-                    let lost = self.read(response).await;
-                    self.tell(FeedState::Lost, lost);
+                    let (state, how) = self.read(response).await;
+                    self.tell(state, how);
                 }
                 Err(obstacle) if self.connected_before => {
                     self.blindness.say(&self.post.recorder, &obstacle);
@@ -115,8 +117,8 @@ impl Feed {
         self.position.or(self.connected_before.then_some(0))
     }
 
-    /// Reads until the feed is lost, and returns how.
-    async fn read(&mut self, mut response: Response) -> String {
+    /// Reads until the feed is lost, and returns how: as an outage, or set back.
+    async fn read(&mut self, mut response: Response) -> (FeedState, String) {
         self.blindness.over();
         let mut parser = sse::Parser::new();
         let mut heard = Instant::now();
@@ -124,32 +126,50 @@ impl Feed {
             let chunk = match timeout(SILENCE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => {
-                    return format!("the node ended it, {} ms after the last byte", ms(heard));
+                    return (FeedState::Lost, format!("the node ended it, {} ms after the last byte", ms(heard)));
                 }
                 Ok(Err(error)) => {
-                    return format!("{}, {} ms after the last byte", http::broken(&self.url, &error), ms(heard));
+                    let how = format!("{}, {} ms after the last byte", http::broken(&self.url, &error), ms(heard));
+                    return (FeedState::Lost, how);
                 }
-                Err(_) => return format!("silent for {} ms", ms(heard)),
+                Err(_) => return (FeedState::Lost, format!("silent for {} ms", ms(heard))),
             };
             heard = Instant::now();
-            if let Err(unreadable) = self.take(&mut parser, &chunk) {
-                return unreadable;
+            if let Err(ended) = self.take(&mut parser, &chunk) {
+                return ended;
             }
         }
     }
 
-    fn take(&mut self, parser: &mut sse::Parser, chunk: &Bytes) -> Result<(), String> {
+    /// An error is the feed's end.
+    fn take(&mut self, parser: &mut sse::Parser, chunk: &Bytes) -> Result<(), (FeedState, String)> {
         let t_us = self.post.recorder.now_us();
-        for event in parser.push(chunk).map_err(|error| error.to_string())? {
-            if event.name.as_deref() == Some(wire::feed::END) {
-                return Err(format!("the node ended it and says why: {}", event.data));
+        for event in parser.push(chunk).map_err(|error| (FeedState::Lost, error.to_string()))? {
+            if event.name.as_deref() == Some(feed::END) {
+                return Err(self.ended(&event));
             }
-            match wire::feed::event(&event) {
+            match feed::event(&event) {
                 Ok(event) => self.see(t_us, event),
                 Err(error) => self.trouble(&error.to_string()),
             }
         }
         Ok(())
+    }
+
+    /// What the node says at the end. Only a reset changes where the next connection goes on.
+    fn ended(&mut self, event: &sse::Event) -> (FeedState, String) {
+        let how = format!("the node ended it and says why: {}", event.data);
+        match feed::end(event) {
+            Ok(FeedEnd { reason: EndReason::Reset, last_event_id: to, .. }) => {
+                self.position = Some(to);
+                (FeedState::Reset { to }, how)
+            }
+            Ok(_) => (FeedState::Lost, how),
+            Err(error) => {
+                self.trouble(&error.to_string());
+                (FeedState::Lost, how)
+            }
+        }
     }
 
     fn see(&mut self, t_us: u64, event: FeedEvent) {

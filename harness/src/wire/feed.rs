@@ -32,6 +32,36 @@ struct Data {
     applied_at: String,
 }
 
+/// Why a node ends a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// What was sent was not read.
+    Slow,
+    Draining,
+    /// The store lost writes: positions behind [`FeedEnd::last_event_id`] are given out again.
+    Reset,
+}
+
+/// The data of a feed's last event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedEnd {
+    pub reason: EndReason,
+    pub detail: String,
+    /// Where to go on from.
+    pub last_event_id: u64,
+}
+
+/// Reads the event named [`END`].
+///
+/// # Errors
+/// The data is no such object.
+pub fn end(event: &sse::Event) -> Result<FeedEnd, WireError> {
+    let body = event.data.as_bytes();
+    serde_json::from_slice(body).map_err(|error| WireError::json("a feed's end", &error, body))
+}
+
 /// Reads one event of `GET /api/events`.
 ///
 /// # Errors
@@ -62,6 +92,15 @@ mod tests {
 
     fn sse(id: Option<&str>, data: &str) -> sse::Event {
         sse::Event { id: id.map(str::to_owned), name: None, data: data.to_owned() }
+    }
+
+    #[test]
+    fn an_end_says_why_and_where_to_go_on() {
+        let data = r#"{"reason":"reset","detail":"the store lost writes","lastEventId":7}"#;
+        let read = end(&sse(Some("7"), data)).expect("an end");
+        assert_eq!((read.reason, read.last_event_id), (EndReason::Reset, 7));
+        assert!(end(&sse(Some("7"), r#"{"reason":"whim","detail":"","lastEventId":7}"#)).is_err());
+        assert!(end(&sse(Some("7"), r#"{"reason":"reset","detail":""}"#)).is_err(), "nowhere to go on from");
     }
 
     #[test]

@@ -73,6 +73,51 @@ async fn a_feed_cut_before_its_first_event_misses_nothing_either() {
 }
 
 #[tokio::test]
+async fn a_feed_that_the_node_sets_back_goes_on_where_the_node_says() {
+    let (stage, node) = (Stage::new(), ScriptedNode::start().await);
+    let observers = observe(&stage, &node).await;
+    for number in 1..=3 {
+        node.apply(NONCE, number);
+    }
+    stage.until("three events", |entries| seen(entries).len() == 3).await;
+    // The store lost the last two: order 3 comes again before order 2.
+    node.change(|script| {
+        script.events.truncate(1);
+        script.end = Some(r#"{"reason":"reset","detail":"the store lost writes","lastEventId":1}"#.into());
+        script.cuts += 1;
+    });
+    node.apply(NONCE, 3);
+    node.apply(NONCE, 2);
+    stage.until("five events", |entries| seen(entries).len() == 5).await;
+    observers.stop().await;
+    let entries = stage.entries();
+    assert_eq!(seen(&entries), [(id(1), 1), (id(2), 2), (id(3), 3), (id(3), 2), (id(2), 3)]);
+    assert_eq!(states(&entries), [FeedState::Connected, FeedState::Reset { to: 1 }, FeedState::Connected]);
+    assert_eq!(node.script().resumed_from, [None, Some(1)]);
+    assert!(!entries.iter().any(|entry| matches!(entry, Entry::Trouble { .. })), "{entries:?}");
+}
+
+#[tokio::test]
+async fn a_feed_that_ends_for_another_reason_goes_on_behind_its_last_event_and_one_that_cannot_be_read_is_trouble() {
+    let (stage, node) = (Stage::new(), ScriptedNode::start().await);
+    let observers = observe(&stage, &node).await;
+    node.apply(NONCE, 1);
+    stage.until("an event", |entries| seen(entries).len() == 1).await;
+    for (end, number) in [(r#"{"reason":"draining","detail":"","lastEventId":0}"#, 2), (r#"{"reason":"whim"}"#, 3)] {
+        node.change(|script| {
+            script.end = Some(end.into());
+            script.cuts += 1;
+        });
+        node.apply(NONCE, number);
+        stage.until("the next event", |entries| seen(entries).len() as u64 == number).await;
+    }
+    observers.stop().await;
+    let entries = stage.entries();
+    assert_eq!(seen(&entries), [(id(1), 1), (id(2), 2), (id(3), 3)]);
+    assert_eq!(entries.iter().filter(|entry| matches!(entry, Entry::Trouble { .. })).count(), 1, "{entries:?}");
+}
+
+#[tokio::test]
 async fn a_feed_silent_beyond_its_comments_is_lost() {
     let (stage, node) = (Stage::new(), ScriptedNode::start().await);
     let observers = observe(&stage, &node).await;

@@ -17,6 +17,8 @@ pub(crate) struct Script {
     pub(crate) events: Vec<String>,
     /// Feeds opened before this changed are closed.
     pub(crate) cuts: u64,
+    /// A feed that is cut ends with an `end` of this data.
+    pub(crate) end: Option<String>,
     /// Feeds say nothing, not even comments.
     pub(crate) silent: bool,
     /// Everything is refused with 503.
@@ -118,7 +120,10 @@ impl ScriptedNode {
         loop {
             let script = self.script();
             if script.cuts != opened.cuts {
-                return Ok(());
+                return match script.end {
+                    Some(end) => stream.write_all(format!("event: end\nid: 1\ndata: {end}\n\n").as_bytes()).await,
+                    None => Ok(()),
+                };
             }
             if !script.silent {
                 for event in &script.events[sent..] {

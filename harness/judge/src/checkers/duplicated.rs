@@ -61,7 +61,8 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
         *most = entry.applied.max(*most);
     }
     let mut positions: BTreeMap<NodeIx, BTreeSet<u64>> = BTreeMap::new();
-    for seen in order.seen.iter().map(|at| &history.seen[*at]) {
+    // What the node took back, it may show again elsewhere.
+    for seen in order.seen.iter().filter(|at| !case.resets.is_void(**at)).map(|at| &history.seen[*at]) {
         positions.entry(seen.node).or_default().insert(seen.position);
     }
     let projected = listed

@@ -1,12 +1,15 @@
 //! Feeds: a node's event feed and its projection tell the same. A position is one order's for good, its message is the
 //! projection's, and the feed left nothing out: a lost one resumes behind the last position that it showed, so all that
 //! was applied while the feed was followed is on it.
+//!
+//! A feed may go back to an earlier position only where a fault had set the store back. What it had shown behind that position
+//! is void then: those positions are given out again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{FeedState, MessageSeen, NodeIx, Phase};
+use crate::history::{FeedChange, FeedState, MessageSeen, NodeIx, Phase};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -20,9 +23,9 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let mut wrong: Vec<(usize, String)> = Vec::new();
     let mut repeats = 0_u64;
     for node in &case.required {
-        let seen = case.history.seen.iter().filter(|seen| seen.node == *node);
+        let seen = case.history.seen.iter().enumerate().filter(|(at, seen)| seen.node == *node && !case.resets.is_void(*at));
         let mut by_position: BTreeMap<u64, &MessageSeen> = BTreeMap::new();
-        for event in seen {
+        for (_, event) in seen {
             match by_position.get(&event.position) {
                 None => {
                     by_position.insert(event.position, event);
@@ -35,6 +38,11 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         wrong.extend(left_out(case, *node, &by_position));
     }
     let repeated = if repeats > 0 { vec![format!("{repeats} events were shown again at the same position")] } else { Vec::new() };
+    if let unexplained @ [_, ..] = case.resets.unexplained.as_slice() {
+        let summary = format!("{} went back, and no fault had set the store back", many(unexplained.len(), "feed"));
+        let evidence = unexplained.iter().map(|change| set_back(case, change)).collect();
+        return Finding::invalid(NAME, summary).counting(unexplained.len()).with(evidence);
+    }
     if !wrong.is_empty() {
         let orders: BTreeSet<usize> = wrong.iter().map(|(order, _)| *order).collect();
         let summary = format!("{} at odds with the projection of its node, or left out", many(wrong.len(), "event"));
@@ -43,6 +51,12 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::invalid(NAME, summary).counting(count).with(evidence).with(repeated).with_orders(lives(case, orders));
     }
     Finding::valid(NAME, format!("{} events agree with the projections", case.history.seen.len())).with(repeated)
+}
+
+fn set_back(case: &Case<'_>, change: &FeedChange) -> String {
+    let node = case.history.node_name(change.node);
+    let to = if let FeedState::Reset { to } = change.state { to } else { 0 };
+    format!("{node}: its feed went back to position {to} at {} ms", change.t_us / 1_000)
 }
 
 fn two_orders(case: &Case<'_>, first: &MessageSeen, event: &MessageSeen) -> String {
@@ -115,7 +129,7 @@ fn is_told_to_the_end(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &Messa
 
 #[cfg(test)]
 mod tests {
-    use crate::history::{Entry, FeedState};
+    use crate::history::{Entry, FaultStep, FeedState, Step};
     use crate::testing::{NODES, Story, id, intended_us};
     use crate::verdict::Verdict;
 
@@ -200,6 +214,87 @@ mod tests {
         story.see(1, 6, 7, intended_us(6) + 20_000);
         let finding = story.finding("feeds");
         assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Valid, 1));
+    }
+
+    /// Redis loses what came behind order 9, and every node shows orders 10 to 19 again, in another order.
+    fn set_back() -> Story {
+        let mut story = Story::good(20);
+        story.plan.faults = vec![crate::plan::Fault {
+            kind: crate::plan::FaultKind::RollBack { lose_ms: 100 },
+            target: "redis".to_owned(),
+            services: vec!["redis".to_owned()],
+            at_ms: 100,
+            for_ms: 0,
+        }];
+        let at_us = intended_us(20);
+        for (step, at_us) in [
+            (Step::Inject, at_us - 90_000),
+            (Step::Injected, at_us - 80_000),
+            (Step::EffectVerified, at_us - 70_000),
+            (Step::Heal, at_us - 60_000),
+            (Step::Healed, at_us - 50_000),
+            (Step::HealVerified, at_us - 40_000),
+        ] {
+            story.entries.push(Entry::Fault(FaultStep {
+                t_us: at_us,
+                fault: 0,
+                target: "redis".to_owned(),
+                step,
+                detail: String::new(),
+            }));
+        }
+        for (number, node) in NODES.into_iter().enumerate() {
+            let change = |t_us, state| Entry::Feed { t_us, node: node.to_owned(), state, detail: String::new() };
+            story.entries.push(change(at_us, FeedState::Reset { to: 10 }));
+            story.entries.push(change(at_us + 100_000, FeedState::Connected));
+            for order in 10..20 {
+                let position = 30 - order;
+                story.see(number, order, position, at_us + 110_000 + order);
+                story.projection_mut(number, order).position = position;
+            }
+        }
+        story
+    }
+
+    #[test]
+    fn what_a_set_back_store_took_back_is_shown_again_at_other_positions() {
+        let story = set_back();
+        for checker in ["feeds", "duplicated", "vanished"] {
+            let finding = story.finding(checker);
+            assert_eq!(finding.verdict, Verdict::Valid, "{checker}: {:?}", finding.evidence);
+        }
+        let mut silent = set_back();
+        silent.remove(|entry| matches!(entry, Entry::Feed { state: FeedState::Reset { .. }, .. }));
+        for checker in ["feeds", "duplicated"] {
+            assert_eq!(silent.finding(checker).verdict, Verdict::Invalid, "{checker}: nobody said that positions are void");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_back_may_be_away_for_a_while_and_not_for_good() {
+        let missing = |order| Entry::Confirm {
+            t_us: intended_us(20) - 1_000,
+            node: NODES[0].to_owned(),
+            order_id: id(order),
+            status: 404,
+            applied: None,
+        };
+        let mut story = set_back();
+        story.entries.push(missing(15));
+        assert_eq!(story.finding("vanished").verdict, Verdict::Valid, "{:?}", story.finding("vanished").evidence);
+        story.entries.push(missing(5));
+        assert_eq!(story.finding("vanished").count, 1, "order 5 lay before the position that the feed went back to");
+        let mut story = set_back();
+        story.remove(|entry| matches!(entry, Entry::Projection(held) if held.order_id == id(15) && held.node == NODES[0]));
+        assert_eq!(story.finding("vanished").count, 1, "the stream had it, so it had to come again");
+    }
+
+    #[test]
+    fn feed_that_goes_back_without_a_fault_behind_it_is_found() {
+        let mut story = set_back();
+        story.plan.faults[0].kind = crate::plan::FaultKind::Kill;
+        assert_eq!((story.finding("feeds").verdict, story.finding("feeds").count), (Verdict::Invalid, 3));
+        assert_eq!(story.finding("duplicated").verdict, Verdict::Invalid);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Vanished: seen on a node's feed, and later not in that node's projection.
+//!
+//! What a node took back because a fault had set its store back may be away for a while. It was in the stream when it was
+//! shown, so it comes again: in the final projection it has to be.
 
 use super::Desk;
 use crate::life::lives;
@@ -12,6 +15,10 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let mut wrong: Vec<usize> = Vec::new();
     let mut evidence = Vec::new();
     for confirm in history.confirms.iter().filter(|confirm| confirm.status == 404) {
+        let shown = &history.orders[confirm.order].seen;
+        if shown.iter().any(|at| history.seen[*at].node == confirm.node && case.resets.is_void(*at)) {
+            continue;
+        }
         wrong.push(confirm.order);
         let id = &history.orders[confirm.order].id;
         evidence.push(format!("{id}: on the feed of {0}, then 404 on {0}", history.node_name(confirm.node)));

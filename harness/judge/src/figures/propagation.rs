@@ -188,8 +188,8 @@ impl FeedCuts {
                     cuts.entry(change.node).or_default().push((from_us, change.t_us));
                     *since = None;
                 }
-                (FeedState::Lost, None) => *since = Some(change.t_us),
-                (FeedState::Connected, None) | (FeedState::Lost, Some(_)) => {}
+                (FeedState::Lost | FeedState::Reset { .. }, None) => *since = Some(change.t_us),
+                (FeedState::Connected, None) | (FeedState::Lost | FeedState::Reset { .. }, Some(_)) => {}
             }
         }
         for (node, since) in lost_since {

@@ -137,7 +137,7 @@ pub struct LedgerLine {
     pub total_minor: Option<u64>,
 }
 
-/// A feed was connected or lost.
+/// A feed was connected, lost, or set back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedChange {
     pub t_us: u64,
