@@ -1,7 +1,7 @@
 //! How a run gets its cluster, and how it leaves it.
 
 use anyhow::Context;
-use judge::plan::{FaultKind, Plan};
+use judge::plan::{FaultKind, Need, Part, Plan};
 
 use crate::cluster::{self, Cluster, ComposeTool, Ports, Start, UpOptions};
 use crate::engine::Engine;
@@ -75,12 +75,26 @@ pub async fn bring_up(
     engine: &Engine,
     out: &Output,
 ) -> Result<Cluster, Failure> {
+    let links = plan.faults.iter().any(|fault| fault.kind.need() == Some(Need::Proxy));
     if !request.use_running {
-        let images = images(workspace, engine, request.plant.is_some(), out).await?;
+        let plant = request.plant.is_some();
+        let mut images = images(workspace, engine, plant, out).await?;
+        if links {
+            let proxy = images::ensure_proxy(engine, workspace.root(), &|line: &str| out.note(line), plant).await;
+            images.proxy = Some(proxy.environment()?);
+        }
         return up(workspace, request, engine, &images, Start::Fresh, out).await;
     }
     let mut cluster = cluster::attach(engine, &request.project).await.environment()?;
     cluster.nodes.retain(|node| plan.roster.contains(&node.name));
+    if links && cluster.links.is_none() {
+        let error = anyhow::anyhow!(
+            "project {} has no fault proxy between nodes and services, which the plan's faults on links need; start it with \
+             `-f docker-compose.yml -f deploy/links.yml`, or leave out --use-running",
+            cluster.project
+        );
+        return Err(Failure { exit: Exit::Usage, error });
+    }
     refuse_moving(engine, &cluster, plan).await?;
     Ok(cluster)
 }
@@ -93,7 +107,10 @@ async fn refuse_moving(engine: &Engine, cluster: &Cluster, plan: &Plan) -> Resul
         for service in services {
             let container = cluster.containers.get(service);
             let container = container.with_context(|| format!("project {} has no service {service}", cluster.project)).usage()?;
-            if fault.kind != FaultKind::Pause && engine.inspect(container).await.environment()?.ports_move {
+            if fault.kind.part() == Part::Process
+                && fault.kind != FaultKind::Pause
+                && engine.inspect(container).await.environment()?.ports_move
+            {
                 let error = anyhow::anyhow!(
                     "{} {service}: project {} publishes it on a port that changes at each start; give it a fixed one",
                     fault.kind.word(),

@@ -54,6 +54,9 @@ pub struct Cluster {
     pub nats_monitor: String,
     /// `127.0.0.1:6379`
     pub redis: String,
+    /// `http://127.0.0.1:20017`, the control interface of the fault proxy, where it stands between nodes and services.
+    #[serde(default)]
+    pub links: Option<String>,
     /// Engine ids by service, named as [`Node::name`] is.
     pub containers: BTreeMap<String, String>,
 }
@@ -132,7 +135,7 @@ pub async fn up(
     }
     ready::recovered(engine, project, RECOVERED_WITHIN).await;
     let found = engine.containers(project).await?;
-    let ports = options.ports.settle(engine, &options.root, &found).await?;
+    let ports = options.ports.settle(engine, &options.root, &found, images.proxy.is_some()).await?;
     progress(&format!("starting project {project}"));
     run.up(images, &ports, options.plant.as_deref()).await?;
     ready::wait(engine, project, READY_WITHIN).await

@@ -1,5 +1,6 @@
 //! The images that a cluster is made of: the node's from the working tree, NATS and Redis from a registry or from
-//! Debian's packages, NATS with a small client program over it. Everything is cached by content; when all is there, nothing is built.
+//! Debian's packages, NATS with a small client program over it, and the fault proxy from the working tree, where a plan
+//! needs it. Everything is cached by content; when all is there, nothing is built.
 
 mod archive;
 mod debian;
@@ -8,6 +9,7 @@ mod fingerprint;
 mod nats;
 mod node;
 mod programs;
+mod proxy;
 mod shell;
 
 use std::io;
@@ -16,6 +18,8 @@ use std::time::Duration;
 
 use crate::engine::{Engine, EngineError};
 use crate::tool::ToolError;
+
+pub use proxy::ensure as ensure_proxy;
 
 const OFFICIAL_NATS: &str = "nats:2.12-alpine";
 const OFFICIAL_REDIS: &str = "redis:8-alpine";
@@ -31,6 +35,8 @@ pub struct Images {
     pub node: String,
     pub nats: String,
     pub redis: String,
+    /// The fault proxy's: where there is one, the cluster comes up with the proxy between nodes and services.
+    pub proxy: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +63,7 @@ pub enum ImagesError {
     Services { registry: String, reason: String },
 }
 
-/// Makes sure that all three images are there, and leaves a `.env` at `workspace_root` that plain compose commands use.
+/// Makes sure that the images of node, NATS and Redis are there, and leaves a `.env` at `workspace_root` that plain compose commands use.
 ///
 /// `plant` builds the node with its planted bugs, under a tag of its own that `.env` never names.
 ///
@@ -78,7 +84,7 @@ pub async fn ensure(engine: &Engine, workspace_root: &Path, progress: Progress<'
         Some(chosen) => chosen,
         None => nats::over(engine, workspace_root, &base, progress, plant).await?,
     };
-    let images = Images { node, nats, redis };
+    let images = Images { node, nats, redis, proxy: None };
     if !plant {
         env_file::write(&workspace_root.join(".env"), &images)?;
     }

@@ -14,6 +14,7 @@ pub mod folder;
 pub mod http;
 pub mod images;
 pub mod interrupt;
+pub mod links;
 pub mod load;
 pub mod logs;
 pub mod nemesis;

@@ -5,6 +5,7 @@ mod containers {
     mod cluster;
     mod foreign;
     mod images;
+    mod links;
     mod nemesis;
     mod services;
     mod strike;

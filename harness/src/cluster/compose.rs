@@ -92,6 +92,9 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     pub(super) async fn up(&self, images: &Images, ports: &Settled, plant: Option<&str>) -> Result<(), ClusterError> {
         let mut command = self.command();
+        if let Some(proxy) = &images.proxy {
+            command.arg("--file").arg(self.root.join("deploy/links.yml")).env("CATGA_PROXY_IMAGE", proxy);
+        }
         command
             .args(["up", "--detach", "--no-build", "--remove-orphans"])
             .env("CATGA_NODE_IMAGE", &images.node)

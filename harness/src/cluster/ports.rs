@@ -25,6 +25,7 @@ pub struct Published {
     pub service: &'static str,
     pub variable: &'static str,
     pub inside: u16,
+    /// 0 for one that is picked.
     pub usual: u16,
 }
 
@@ -36,6 +37,9 @@ const PUBLISHED: [Published; 6] = [
     Published { service: "cluster-node-2", variable: "CATGA_NODE_2_PORT", inside: 8080, usual: 8082 },
     Published { service: "cluster-node-3", variable: "CATGA_NODE_3_PORT", inside: 8080, usual: 8083 },
 ];
+
+/// The control interface of the fault proxy, which only some clusters have: any free port, unless somebody names one.
+const LINKS: Published = Published { service: "links", variable: "CATGA_LINKS_PORT", inside: 9000, usual: 0 };
 
 /// All host ports of a cluster, in the order of [`Ports::published`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,11 +71,20 @@ impl Ports {
 
     /// Decides every port, before compose has made half a cluster. A free one is chosen here rather than by the engine,
     /// which would choose anew at each start of a container: whoever is restarted has to be found again.
-    pub(super) async fn settle(&self, engine: &Engine, root: &Path, ours: &[ContainerState]) -> Result<Settled, ClusterError> {
+    /// With `links`, also that of the fault proxy.
+    pub(super) async fn settle(
+        &self,
+        engine: &Engine,
+        root: &Path,
+        ours: &[ContainerState],
+        links: bool,
+    ) -> Result<Settled, ClusterError> {
         let env_file = env_file(root)?;
         let mut settled = Settled(Vec::new());
-        for (published, port) in PUBLISHED.iter().zip(self.0) {
+        let of_links = links.then_some((&LINKS, Port::Usual));
+        for (published, port) in PUBLISHED.iter().zip(self.0).chain(of_links) {
             let said = std::env::var(published.variable).ok().or_else(|| value_in(&env_file, published.variable));
+            let said = said.or_else(|| (published.usual == 0).then(String::new));
             let Some(port) = resolve(published, port, said.as_deref())? else {
                 let port = held(ours, published).or_else(pick).ok_or(ClusterError::NoFreePort { service: published.service })?;
                 settled.0.push((published.variable, port));

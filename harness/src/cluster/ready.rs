@@ -15,6 +15,8 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 const NODE_ANSWERS: Duration = Duration::from_secs(2);
 const NATS: &str = "nats";
 const REDIS: &str = "redis";
+/// The fault proxy, where there is one, and the port of its control interface.
+const LINKS: (&str, u16) = ("links", 9000);
 const NODE_PREFIX: &str = "cluster-node";
 /// So many lines of each service that is not healthy are quoted.
 const LOG_LINES: usize = 8;
@@ -96,6 +98,11 @@ fn handles(project: &str, containers: &[ContainerState]) -> Asked<Cluster> {
         nats: address(NATS, 4222)?,
         nats_monitor: format!("http://{}", address(NATS, 8222)?),
         redis: address(REDIS, 6379)?,
+        links: containers
+            .iter()
+            .find(|container| container.service == LINKS.0)
+            .map(|container| Ok::<_, String>(format!("http://{}", published(container, LINKS.1)?)))
+            .transpose()?,
         containers: containers
             .iter()
             .map(|container| (service_name(container), container.id.clone()))

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn images() -> Images {
-        Images { node: String::from("catga/node:new"), nats: String::from("nats:x"), redis: String::from("redis:x") }
+        Images { node: String::from("catga/node:new"), nats: String::from("nats:x"), redis: String::from("redis:x"), proxy: None }
     }
 
     #[test]

@@ -12,7 +12,8 @@ const DIGITS: usize = 12;
 /// Files of the workspace that change what cargo builds.
 const WORKSPACE: [&str; 5] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "rust-toolchain", ".cargo/config.toml"];
 /// Parts of the packages' folders that do not reach their binaries.
-const NOT_BUILT: [&str; 5] = ["node/Dockerfile", "node/tests", "node/fuzz", "node/proptest-regressions", "deploy/nats-cli/tests"];
+const NOT_BUILT: [&str; 6] =
+    ["node/Dockerfile", "node/tests", "node/fuzz", "node/proptest-regressions", "deploy/nats-cli/tests", "harness/proxy/tests"];
 
 /// Collects inputs, each with its name and length, so that no two sets of inputs read alike.
 #[derive(Debug, Default)]

@@ -36,6 +36,10 @@ impl Programs {
         self.read("nats").await
     }
 
+    pub(super) async fn proxy(&self) -> Result<Vec<u8>, ImagesError> {
+        self.read("catga-proxy").await
+    }
+
     pub(super) fn unreadable(&self, error: io::Error) -> ImagesError {
         ImagesError::Source { path: self.0.clone(), error }
     }
@@ -95,6 +99,7 @@ async fn compile(engine: &Engine, build: &Build<'_>) -> Result<Programs, ImagesE
     cargo
         .current_dir(build.root)
         .args(["build", "--package", "node", "--bin", "node", "--package", "nats-cli", "--bin", "nats"])
+        .args(["--package", "proxy", "--bin", "catga-proxy"])
         .args(["--release", "--target", &triple])
         .arg("--target-dir")
         .arg(&target)

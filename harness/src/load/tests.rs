@@ -83,6 +83,7 @@ async fn carried_out(plan: &Plan, manner: Manner) -> Vec<Entry> {
         nats: String::new(),
         nats_monitor: String::new(),
         redis: String::new(),
+        links: None,
         containers: BTreeMap::new(),
     };
     let folder = tempfile::tempdir().expect("a folder");

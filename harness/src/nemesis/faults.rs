@@ -1,26 +1,35 @@
 //! One file per fault.
 
+mod bandwidth;
+mod black_hole;
 mod client_kill;
+mod delay;
 mod delete_consumer;
 mod delete_stream;
+mod drop_replies;
+mod half_close;
 mod kill;
+mod link;
 mod out_of_memory;
 mod pause;
 mod process;
 mod purge_stream;
 mod read_only;
 mod refusing;
+mod reset;
 mod restart;
 mod script_flush;
+mod slice;
 mod slow_script;
 mod stop;
 mod stream;
 
 use std::time::Duration;
 
-use judge::plan::FaultKind;
+use judge::plan::{FaultKind, Via};
 
 use super::fault::Fault;
+use link::OnLink;
 
 /// The one that carries out a kind.
 ///
@@ -40,6 +49,15 @@ pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
         FaultKind::ClientKill => Box::new(client_kill::ClientKill),
         FaultKind::ScriptFlush => Box::new(script_flush::ScriptFlush),
         FaultKind::SlowScript { length_ms } => Box::new(slow_script::SlowScript { length: Duration::from_millis(length_ms) }),
+        FaultKind::Delay { link, via: Via::Proxy, latency_ms, jitter_ms, seed } => {
+            Box::new(OnLink(delay::Delay { link, latency_ms, jitter_ms, seed }))
+        }
+        FaultKind::Bandwidth { link, bytes_per_second } => Box::new(OnLink(bandwidth::Bandwidth { link, bytes_per_second })),
+        FaultKind::BlackHole { link, direction } => Box::new(OnLink(black_hole::BlackHole { link, direction })),
+        FaultKind::Reset { link, after_ms } => Box::new(OnLink(reset::Reset { link, after_ms })),
+        FaultKind::Slice { link, bytes, gap_us } => Box::new(OnLink(slice::Slice { link, bytes, gap_us })),
+        FaultKind::HalfClose { link } => Box::new(OnLink(half_close::HalfClose { link })),
+        FaultKind::DropReplies { link, after_ms } => Box::new(OnLink(drop_replies::DropReplies { link, after_ms })),
         other => return Err(format!("the fault {} is not built yet", other.word())),
     })
 }

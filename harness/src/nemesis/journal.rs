@@ -216,6 +216,7 @@ mod tests {
             nats: "127.0.0.1:4222".into(),
             nats_monitor: "http://127.0.0.1:8222".into(),
             redis: "127.0.0.1:6379".into(),
+            links: None,
             containers: BTreeMap::new(),
         }
     }

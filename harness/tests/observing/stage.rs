@@ -92,6 +92,7 @@ pub(crate) fn cluster(urls: &[&str], redis: &str, nats: &str) -> Cluster {
         nats: nats.to_owned(),
         nats_monitor: String::new(),
         redis: redis.to_owned(),
+        links: None,
         containers: BTreeMap::new(),
     }
 }

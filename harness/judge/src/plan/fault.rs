@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dynamic, SERVICES};
+use crate::seed::Stream;
 
 /// A fault of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,9 @@ pub enum FaultKind {
         via: Via,
         latency_ms: u64,
         jitter_ms: u64,
+        /// Of the jitter's draws; the plan draws it.
+        #[serde(default)]
+        seed: u64,
     },
     /// So much passes in a second, in each direction.
     Bandwidth {
@@ -105,7 +109,7 @@ pub enum FaultKind {
         link: Link,
         direction: Direction,
     },
-    /// Each connection is reset so long after it was opened.
+    /// Connections that are open are reset at once, new ones so long after they were opened.
     Reset {
         link: Link,
         after_ms: u64,
@@ -325,6 +329,13 @@ impl Need {
 }
 
 impl FaultKind {
+    /// Draws what a kind leaves to chance while it is in force.
+    pub(super) fn draw(&mut self, stream: &mut Stream) {
+        if let Self::Delay { seed, .. } = self {
+            *seed = stream.below(1 << 32);
+        }
+    }
+
     /// Every word that [`FaultKind::word`] gives.
     pub const WORDS: [&str; 30] = [
         "stop",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Abilities, Expect, FORMAT, Fault, Load, Plan, PlanError, checks, random, targets};
 use crate::numbers::{rounded, whole};
 use crate::scenario::{FaultSpec, Scenario};
+use crate::seed::Stream;
 
 /// The least length of the steady state, and the least number of operations in it.
 pub const STEADY_MIN_MS: u64 = 5_000;
@@ -39,6 +40,10 @@ pub fn resolve(
     if let Some(nemesis) = &scenario.nemesis {
         faults.extend(random::draw(nemesis, seed, &load, roster, abilities, &faults)?);
         faults.sort_by_key(|fault| fault.at_ms);
+    }
+    let mut chance = Stream::new(seed, "links");
+    for fault in &mut faults {
+        fault.kind.draw(&mut chance);
     }
     checks::check(&faults, &load, roster, abilities)?;
     Ok(Plan {

@@ -178,6 +178,7 @@ impl Table {
                 via: self.via.take().unwrap_or(Via::Proxy),
                 latency_ms: millis(need(word, "latency", self.latency.take())?),
                 jitter_ms: self.jitter.take().map_or(0, millis),
+                seed: 0,
             },
             "bandwidth" => FaultKind::Bandwidth {
                 link: self.take_link(word)?,

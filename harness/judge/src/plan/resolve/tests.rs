@@ -28,6 +28,23 @@ fn refused(faults: &[String]) -> String {
 }
 
 #[test]
+fn the_seed_draws_each_delays_jitter() {
+    let seeds = |seed| {
+        let delay = |link| fault("10s", "5s", "delay", "node-a") + &format!("latency = \"50ms\"\nlink = \"{link}\"\n");
+        let scenario = scenario(&(delay("nats") + &delay("redis")));
+        let plan = resolve(&scenario, seed, &Overrides::default(), &roster(3), &Abilities::everything()).expect("a plan");
+        let drawn = plan.faults.iter().map(|fault| match fault.kind {
+            crate::plan::FaultKind::Delay { seed, .. } => seed,
+            other => panic!("{other}"),
+        });
+        drawn.collect::<Vec<_>>()
+    };
+    assert_eq!(seeds(7), seeds(7));
+    assert_ne!(seeds(7), seeds(8));
+    assert_ne!(seeds(7)[0], seeds(7)[1]);
+}
+
+#[test]
 fn clients_are_as_many_as_rate_and_timeout_demand() {
     let plan = planned(&[]).expect("it can be run");
     assert_eq!(plan.load.processes_per_node, 240, "1.2 x 100/s x 2 s");
