@@ -20,7 +20,9 @@ use crate::poll::Expired;
 use crate::tool::ToolError;
 
 pub use compose::ComposeTool;
+pub(crate) use compose::{SCALED, run_beside, scale};
 pub use ports::{Port, Ports, Published, TakenPort, taken_ports};
+pub(crate) use ready::node_of;
 
 /// The mark on containers and volumes that the harness made; the compose file's default is `operator`.
 pub const OWNER: &str = "harness";

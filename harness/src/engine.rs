@@ -5,6 +5,7 @@
 mod containers;
 mod error;
 mod images;
+mod origin;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use bollard::Docker;
 pub use containers::LogLine;
 pub use error::EngineError;
 pub use images::{ImageFacts, ImportSpec};
+pub use origin::Origin;
 pub use state::{ContainerState, Health, Publisher, Status, Usage, Volume};
 
 /// The API of engine 20.10, the oldest one that the harness is tested on.

@@ -7,6 +7,8 @@ mod containers {
     mod images;
     mod links;
     mod nemesis;
+    mod roll_back;
+    mod scale;
     mod services;
     mod strike;
     mod support;

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::ports::Settled;
 use super::{ClusterError, OWNER};
-use crate::engine::Engine;
+use crate::engine::{ContainerState, Engine, Origin};
 use crate::images::Images;
 use crate::tool;
 
@@ -34,6 +34,8 @@ const PLAIN: [&str; 12] = [
     "CATGA_WORKERS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
+/// The service of further nodes, each on a port that the engine picks.
+pub(crate) const SCALED: &str = "cluster-node";
 /// The data goes too, so nobody needs a graceful stop.
 const HURRIED_GRACE: &str = "1";
 
@@ -79,6 +81,62 @@ impl ComposeTool {
     pub fn name(&self) -> String {
         self.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Has compose run so many containers of the service of free ports, beside all that runs already. What a container of the
+/// same image was made from says how; no other service is touched, and no container is made anew.
+///
+/// # Errors
+/// There is no compose tool, or it fails.
+pub(crate) async fn scale(engine: &Engine, like: &ContainerState, origin: &Origin, count: usize) -> Result<(), ClusterError> {
+    let mut command = again(engine, like, origin).await?;
+    command.args(["up", "--detach", "--no-build", "--no-deps", "--no-recreate", "--scale"]);
+    command.arg(format!("{SCALED}={count}")).arg(SCALED);
+    let ended = tool::run(&mut command, UP).await;
+    ended.map(drop).map_err(|error| ClusterError::Compose { what: "scale", project: project_of(like), error })
+}
+
+/// Has compose run a shell script in a further container of a service: its user, its image, its volumes, and no more. Says what
+/// it wrote.
+///
+/// # Errors
+/// There is no compose tool, or the script fails.
+pub(crate) async fn run_beside(
+    engine: &Engine,
+    like: &ContainerState,
+    origin: &Origin,
+    script: &str,
+) -> Result<String, ClusterError> {
+    let mut command = again(engine, like, origin).await?;
+    command.args(["run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", &like.service, "-c", script]);
+    let ended = tool::run(&mut command, UP).await;
+    ended.map_err(|error| ClusterError::Compose { what: "run a script in", project: project_of(like), error })
+}
+
+/// The compose tool with all that a container was made from.
+async fn again(engine: &Engine, like: &ContainerState, origin: &Origin) -> Result<Command, ClusterError> {
+    let tool = ComposeTool::detect().await?;
+    let project = project_of(like);
+    let mut command = command(&tool.words);
+    command.current_dir(&origin.folder).args(["--ansi", "never", "--project-name", &project]);
+    for file in &origin.files {
+        command.arg("--file").arg(file);
+    }
+    command
+        .env("DOCKER_HOST", engine.host())
+        .env("COMPOSE_PROJECT_NAME", &project)
+        .envs(origin.environment.iter().filter(|(name, _)| name.starts_with("CATGA_") || name.starts_with("OTEL_")).cloned())
+        // Only the service of this image is made.
+        .envs(["CATGA_NODE_IMAGE", "CATGA_NATS_IMAGE", "CATGA_REDIS_IMAGE", "CATGA_PROXY_IMAGE"].map(|name| (name, &like.image)))
+        .env_remove("COMPOSE_PROFILES");
+    if let Some(owner) = &like.owner {
+        command.env("CATGA_OWNER", owner);
+    }
+    Ok(command)
+}
+
+fn project_of(container: &ContainerState) -> String {
+    container.project.clone().unwrap_or_default()
 }
 
 /// One project in one checkout.

@@ -75,20 +75,33 @@ async fn look(client: &reqwest::Client, project: &str, containers: &[ContainerSt
     identified(client, cluster).await
 }
 
+/// A node by its container, once it is healthy and says that it is ready.
+///
+/// # Errors
+/// What is not so yet.
+pub(crate) async fn node_of(container: &ContainerState) -> Asked<Node> {
+    if !container.is_healthy() {
+        return Err(format!("{} is {}", service_name(container), container.summary()));
+    }
+    let node = handle(container)?;
+    let id = identity(&http::client(NODE_ANSWERS), &node).await?;
+    Ok(Node { id, ..node })
+}
+
+/// Everything but the node's id.
+fn handle(container: &ContainerState) -> Asked<Node> {
+    let url = format!("http://{}", published(container, 8080)?);
+    Ok(Node { name: service_name(container), id: String::new(), url, container: container.id.clone() })
+}
+
 /// Everything but the nodes' ids.
 fn handles(project: &str, containers: &[ContainerState]) -> Asked<Cluster> {
     let address = |service: &str, inside: u16| -> Asked<String> {
         let of_service = containers.iter().find(|container| container.service == service);
         published(of_service.ok_or_else(|| format!("no container of service {service}"))?, inside)
     };
-    let nodes: Vec<Node> = containers
-        .iter()
-        .filter(|container| container.service.starts_with(NODE_PREFIX))
-        .map(|container| {
-            let url = format!("http://{}", published(container, 8080)?);
-            Ok(Node { name: service_name(container), id: String::new(), url, container: container.id.clone() })
-        })
-        .collect::<Asked<_>>()?;
+    let nodes: Vec<Node> =
+        containers.iter().filter(|container| container.service.starts_with(NODE_PREFIX)).map(handle).collect::<Asked<_>>()?;
     if nodes.is_empty() {
         return Err(format!("no service whose name begins with {NODE_PREFIX}"));
     }

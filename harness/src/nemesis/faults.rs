@@ -18,6 +18,8 @@ mod read_only;
 mod refusing;
 mod reset;
 mod restart;
+mod roll_back;
+mod scale_out;
 mod script_flush;
 mod slice;
 mod slow_script;
@@ -48,6 +50,8 @@ pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
         FaultKind::OutOfMemory => Box::new(out_of_memory::OUT_OF_MEMORY),
         FaultKind::ClientKill => Box::new(client_kill::ClientKill),
         FaultKind::ScriptFlush => Box::new(script_flush::ScriptFlush),
+        FaultKind::RollBack { lose_ms } => Box::new(roll_back::RollBack::by(Duration::from_millis(lose_ms))),
+        FaultKind::ScaleOut { nodes } => Box::new(scale_out::ScaleOut { nodes: usize::try_from(nodes).unwrap_or(usize::MAX) }),
         FaultKind::SlowScript { length_ms } => Box::new(slow_script::SlowScript { length: Duration::from_millis(length_ms) }),
         FaultKind::Delay { link, via: Via::Proxy, latency_ms, jitter_ms, seed } => {
             Box::new(OnLink(delay::Delay { link, latency_ms, jitter_ms, seed }))

@@ -13,8 +13,8 @@ use super::WireError;
 mod setup;
 
 pub use setup::{
-    ConsumerSetup, StreamSetup, consumer_info_subject, consumer_setup, delete_stream_subject, is_absent, purge_subject, purged,
-    stream_setup,
+    ConsumerSetup, StreamSetup, consumer_info_subject, consumer_setup, delete_stream_subject, is_absent, message_request,
+    message_subject, message_time, purge_subject, purged, stream_setup,
 };
 
 /// The stream of a cluster.

@@ -24,6 +24,15 @@ impl JetStream {
         present(api::consumer_setup(&answer))
     }
 
+    /// When the stream stored a message, RFC 3339; `None` if it holds none of that sequence.
+    ///
+    /// # Errors
+    /// As for [`Self::stream`], but for the absence of message or stream.
+    pub async fn stored_at(&self, sequence: u64) -> Result<Option<String>, StoreError> {
+        let answer = self.ask("asking for a message", api::message_subject(), api::message_request(sequence)).await?;
+        present(api::message_time(&answer))
+    }
+
     /// Removes every message of the stream, and says how many there were.
     ///
     /// # Errors

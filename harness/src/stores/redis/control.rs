@@ -13,6 +13,9 @@ const TRIAL_KEY: &str = "harness:trial";
 /// A trial whose removal never came is gone by itself after so many milliseconds.
 const TRIAL_MS: u64 = 2_000;
 
+const MARK_KEY: &str = "harness:mark";
+/// Longer than any fault; a mark that nobody removes is gone by itself.
+const MARK_MS: u64 = 600_000;
 /// No node has it.
 const OUR_SCRIPT: &str = "return 'a script of the harness'";
 /// A script sees the time of its start, whatever it asks Redis; the processor's clock goes on.
@@ -187,6 +190,34 @@ impl Redis {
         let asked = Instant::now();
         self.ask::<()>("asking for an answer", &pipeline).await?;
         Ok(asked.elapsed())
+    }
+
+    /// Writes a mark of ours, which is there until it is removed, or for ten minutes.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub async fn mark(&mut self) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SET").arg(MARK_KEY).arg(1).arg("PX").arg(MARK_MS).ignore();
+        self.ask("leaving a mark", &pipeline).await
+    }
+
+    /// Is our mark there?
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub async fn is_marked(&mut self) -> Result<bool, StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("EXISTS").arg(MARK_KEY);
+        self.ask("looking for a mark", &pipeline).await.map(|(marked,): (bool,)| marked)
+    }
+
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub async fn unmark(&mut self) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("DEL").arg(MARK_KEY).ignore();
+        self.ask("removing a mark", &pipeline).await
     }
 
     fn failed(&self, what: &'static str, detail: String) -> StoreError {

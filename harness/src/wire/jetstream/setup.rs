@@ -42,6 +42,32 @@ pub fn consumer_info_subject(consumer: &str) -> String {
     format!("$JS.API.CONSUMER.INFO.{STREAM}.{consumer}")
 }
 
+#[must_use]
+pub fn message_subject() -> String {
+    format!("$JS.API.STREAM.MSG.GET.{STREAM}")
+}
+
+#[must_use]
+pub fn message_request(sequence: u64) -> Vec<u8> {
+    serde_json::json!({ "seq": sequence }).to_string().into_bytes()
+}
+
+/// Reads the answer to [`message_subject`]: when the stream stored the message, RFC 3339.
+///
+/// # Errors
+/// `JetStream` refused, e.g. since there is no such message, or the bytes are no such answer.
+pub fn message_time(body: &[u8]) -> Result<String, WireError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        message: Message,
+    }
+    #[derive(Deserialize)]
+    struct Message {
+        time: String,
+    }
+    answer("a message", body).map(|Answer { message }| message.time)
+}
+
 /// Reads the answer to [`super::info_subject`].
 ///
 /// # Errors
@@ -112,6 +138,8 @@ mod tests {
         };
         assert!(is_absent(&refused(404)));
         assert!(!is_absent(&refused(503)));
+        let message = br#"{"type":"x","message":{"subject":"s","seq":4,"time":"2026-01-01T00:00:00.5Z"}}"#;
+        assert_eq!(message_time(message), Ok(String::from("2026-01-01T00:00:00.5Z")));
         assert_eq!(purged(br#"{"success":true,"purged":7}"#), Ok(7));
     }
 }
