@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::durability::Limits;
 use crate::figures::backlog::{self, Backlog};
 use crate::history::{History, NodeIx, Op, Outcome, Phase, ProjectedOrder, Sample, reads};
 use crate::plan::Plan;
@@ -47,6 +48,8 @@ pub(crate) struct Case<'a> {
     pub(crate) spans: Vec<FaultSpan>,
     pub(crate) backlog: Backlog,
     pub(crate) resets: Resets,
+    /// What faults destroyed from below, where the scenario declares it.
+    pub(crate) limits: Limits,
     /// The nodes that must have every order: the plan's roster.
     pub(crate) required: Vec<NodeIx>,
     /// Services of the roster that the history never mentions.
@@ -63,12 +66,13 @@ impl<'a> Case<'a> {
         let edges = Edges::of(plan, history);
         let spans = timeline::spans(plan, history);
         let backlog = backlog::measure(plan, history, samples, edges, &spans);
+        let limits = Limits::of(plan, history, &spans, &backlog);
         let (claims, claims_of) = claims(history);
         let required = plan.roster.iter().filter_map(|name| history.node(name)).collect();
         let missing_nodes = plan.roster.iter().filter(|name| history.node(name).is_none()).cloned().collect();
         let projection_read = history.nodes.iter().map(|node| history.has_read(&reads::projection(node))).collect();
         let resets = Resets::of(plan, history);
-        Self { plan, history, edges, spans, backlog, resets, required, missing_nodes, claims, claims_of, projection_read }
+        Self { plan, history, edges, spans, backlog, limits, resets, required, missing_nodes, claims, claims_of, projection_read }
     }
 
     /// All claims of one order.

@@ -6,6 +6,7 @@ mod answers;
 mod completeness;
 mod diverged;
 mod duplicated;
+mod durability;
 mod exercised;
 mod expectations;
 mod faults;
@@ -36,6 +37,15 @@ pub(crate) struct Desk<'a> {
     pub(crate) figures: &'a Figures,
 }
 
+impl Desk<'_> {
+    /// Is some claim of the order lost to what a fault destroyed?
+    fn is_excused(&self, order: usize) -> bool {
+        let fates = self.case.claims.iter().zip(self.fates);
+        let first = self.case.claims.partition_point(|claim| claim.order < order);
+        fates.skip(first).take_while(|(claim, _)| claim.order == order).any(|(_, fate)| matches!(fate, Fate::Excused(..)))
+    }
+}
+
 pub(crate) type Checker = for<'a> fn(&Desk<'a>) -> Finding;
 
 /// All checkers by name, in the order of the report: safety first, then liveness, then whether the run can be trusted.
@@ -52,6 +62,7 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
     ("indeterminate", indeterminate::check),
     ("stranded", stranded::check),
     ("stray", stray::check),
+    ("durability", durability::check),
     ("exercised", exercised::check),
     ("faults", faults::check),
     ("generator", generator::check),

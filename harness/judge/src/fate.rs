@@ -10,6 +10,8 @@ pub(crate) enum Fate {
     Applied,
     /// It took effect or was promised, and these required nodes do not have it.
     Lost(Vec<NodeIx>),
+    /// The same, and the fault of this number destroyed it from below, as the scenario declares.
+    Excused(Vec<NodeIx>, usize),
     /// Indeterminate, and it left no trace anywhere.
     Absent,
     /// All its operations certainly failed.
@@ -30,7 +32,7 @@ pub(crate) fn fate(case: &Case<'_>, claim: &Claim) -> Fate {
         Class::Failed => Fate::Refused,
         Class::Acknowledged => match missing(case, claim) {
             Missing::Nowhere => Fate::Applied,
-            Missing::On(nodes) => Fate::Lost(nodes),
+            Missing::On(nodes) => lost(case, claim, nodes),
             Missing::CannotTell(why) => Fate::Unjudged(why),
         },
         Class::Indeterminate => resolve(case, claim),
@@ -92,8 +94,15 @@ fn resolve(case: &Case<'_>, claim: &Claim) -> Fate {
 fn lost_or_applied(case: &Case<'_>, claim: &Claim) -> Fate {
     match missing(case, claim) {
         Missing::Nowhere => Fate::Applied,
-        Missing::On(nodes) => Fate::Lost(nodes),
+        Missing::On(nodes) => lost(case, claim, nodes),
         Missing::CannotTell(why) => Fate::Unresolved(why),
+    }
+}
+
+fn lost(case: &Case<'_>, claim: &Claim, nodes: Vec<NodeIx>) -> Fate {
+    match case.limits.excuses_loss(case.history, claim, &nodes) {
+        Some(fault) => Fate::Excused(nodes, fault),
+        None => Fate::Lost(nodes),
     }
 }
 

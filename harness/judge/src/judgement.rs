@@ -59,6 +59,7 @@ fn count(case: &Case<'_>, fates: &[Fate], findings: &[Finding]) -> Orders {
         attempted: case.claims.len() as u64,
         duplicated: concerned("duplicated"),
         unexpected: concerned("unexpected"),
+        excused: concerned("durability"),
         ..Orders::default()
     };
     for (claim, fate) in case.claims.iter().zip(fates) {
@@ -71,7 +72,7 @@ fn count(case: &Case<'_>, fates: &[Fate], findings: &[Finding]) -> Orders {
             Class::Indeterminate => orders.indeterminate += 1,
         }
         match fate {
-            Fate::Lost(_) => orders.lost += 1,
+            Fate::Lost(_) | Fate::Excused(..) => orders.lost += 1,
             Fate::Absent => orders.absent += 1,
             Fate::Unresolved(_) => orders.unresolved += 1,
             Fate::Unjudged(_) => orders.unjudged += 1,
@@ -119,7 +120,15 @@ const CAUSES: [&str; 5] = ["completeness", "faults", "generator", "stranded", "e
 /// What the checkers that decide the verdict say.
 fn reason(verdict: Verdict, checkers: &[Finding]) -> String {
     if verdict == Verdict::Valid {
-        return "nothing was lost, duplicated or unexpected, and all nodes agree".to_owned();
+        let excused = checkers.iter().find(|finding| finding.name == "durability").map_or(0, |finding| finding.count);
+        return if excused == 0 {
+            "nothing was lost, duplicated or unexpected, and all nodes agree".to_owned()
+        } else {
+            format!(
+                "nothing was lost, duplicated or unexpected beyond the durability limit, which excuses {}",
+                many_orders(excused)
+            )
+        };
     }
     let deciding: Vec<&Finding> = checkers.iter().filter(|finding| finding.verdict == verdict).collect();
     let cause = CAUSES.iter().find_map(|name| deciding.iter().find(|finding| finding.name == *name));
@@ -130,6 +139,10 @@ fn reason(verdict: Verdict, checkers: &[Finding]) -> String {
     let others: Vec<&str> = deciding.iter().map(|finding| finding.name.as_str()).filter(|name| *name != first.name).collect();
     let also = if others.is_empty() { String::new() } else { format!(" (also: {})", others.join(", ")) };
     format!("{}: {}{also}", first.name, first.summary)
+}
+
+fn many_orders(count: u64) -> String {
+    if count == 1 { "1 order".to_owned() } else { format!("{count} orders") }
 }
 
 fn run_info(history: &History) -> RunInfo {

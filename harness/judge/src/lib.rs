@@ -13,6 +13,7 @@
 //!   and the index that splits it by order ([`history::History`]).
 //! - `case`, `timeline`: a history held against its plan: *claims* (an order id with one content), the edges of the
 //!   load, the span of each fault.
+//! - `durability`: what a fault destroyed from below, and which orders that excuses, where the scenario declares it.
 //! - `fate`: what became of each claim: applied, lost, absent, unresolved.
 //! - [`checkers`]: one file for each aspect; each gives a [`verdict::Finding`] with evidence. `life` tells the life of
 //!   an order that a finding names.
@@ -34,6 +35,7 @@
 
 pub(crate) mod case;
 pub mod checkers;
+pub(crate) mod durability;
 pub mod exercise;
 pub(crate) mod fate;
 pub(crate) mod figures;

@@ -41,6 +41,9 @@ pub struct Plan {
     pub load: Load,
     /// In order of `at_ms`.
     pub faults: Vec<Fault>,
+    /// What faults destroy from below is excused, within the rules of `durability`.
+    #[serde(default)]
+    pub durability_limit: bool,
     pub expect: Expect,
     /// The least that the run must have put to the test, by counter name.
     pub exercise: BTreeMap<String, u64>,

@@ -3,6 +3,11 @@
 //! ```toml
 //! hypothesis = "stopping one node loses no accepted order"
 //!
+//! durability_limit = true     # excuse what a fault destroys from below (roll_back, purge_stream, delete_stream)
+//!
+//! [cluster]
+//! nodes = 5                   # default 3
+//!
 //! [load]
 //! profile = "constant"        # constant | poisson
 //! rate = 300                  # operations per second over all nodes
@@ -54,7 +59,7 @@ mod fault;
 mod nemesis;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -65,7 +70,7 @@ pub use nemesis::NemesisSpec;
 pub use values::parse_duration;
 
 use crate::exercise;
-use crate::plan::{Keys, Profile};
+use crate::plan::{FaultKind, Keys, Need, Profile};
 
 /// What a scenario file says, with defaults filled in and nothing resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +78,10 @@ pub struct Scenario {
     /// The file's name without folder and extension.
     pub name: String,
     pub hypothesis: String,
+    /// What faults destroy from below is excused.
+    pub durability_limit: bool,
+    /// Of the cluster that it is run on.
+    pub nodes: usize,
     pub load: LoadSpec,
     pub faults: Vec<FaultSpec>,
     pub nemesis: Option<NemesisSpec>,
@@ -117,10 +126,28 @@ pub struct ExpectSpec {
     pub availability: Option<f64>,
 }
 
+/// The `[cluster]` table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClusterSpec {
+    #[serde(deserialize_with = "values::nodes")]
+    nodes: usize,
+}
+
+impl Default for ClusterSpec {
+    fn default() -> Self {
+        Self { nodes: NODES }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     hypothesis: String,
+    #[serde(default)]
+    durability_limit: bool,
+    #[serde(default)]
+    cluster: ClusterSpec,
     load: LoadSpec,
     #[serde(default)]
     fault: Vec<fault::Table>,
@@ -131,7 +158,17 @@ struct Document {
     exercise: BTreeMap<toml::Spanned<String>, u64>,
 }
 
+/// How many nodes a cluster has where the scenario does not say.
+pub const NODES: usize = 3;
+
 impl Scenario {
+    /// What its cluster must have, beyond the engine.
+    #[must_use]
+    pub fn needs(&self) -> BTreeSet<Need> {
+        let drawn = self.nemesis.iter().flat_map(|nemesis| &nemesis.faults).map(|fault| fault.kind);
+        self.faults.iter().map(|fault| fault.kind).chain(drawn).filter_map(FaultKind::need).collect()
+    }
+
     /// Reads a scenario. `name` is the file's path, or the bare name of a file under `scenarios/`.
     ///
     /// # Errors
@@ -159,6 +196,8 @@ impl Scenario {
         Ok(Self {
             name: error::stem(name).to_owned(),
             hypothesis: document.hypothesis.trim().to_owned(),
+            durability_limit: document.durability_limit,
+            nodes: document.cluster.nodes,
             load: document.load,
             faults,
             nemesis,

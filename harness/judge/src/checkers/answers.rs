@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Desk;
+use super::{Desk, forgotten};
 use crate::case::{Case, Claim};
 use crate::history::{Answer, Op, Outcome};
 use crate::life::lives;
@@ -21,7 +21,9 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     for claim in &case.claims {
         let mut found: Vec<String> = case.ops(claim).filter_map(bad_echo).collect();
         found.extend(changed_answer(case, claim));
-        found.extend(wrong_conflict(case, claim));
+        if !forgotten::is_excused(case, &case.history.orders[claim.order]) {
+            found.extend(wrong_conflict(case, claim));
+        }
         if !found.is_empty() {
             wrong.push(claim.order);
             evidence.push(format!("{}: {}", case.history.orders[claim.order].id, found.join("; ")));

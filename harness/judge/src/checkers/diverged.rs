@@ -1,7 +1,7 @@
 //! Diverged: at quiescence two required nodes differ in (order id, content, applied) or in their ledgers. Sequence,
 //! position and times do not count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use crate::case::Case;
@@ -14,8 +14,11 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "diverged";
     let case = desk.case;
     let read: Vec<NodeIx> = case.required.iter().copied().filter(|node| case.has_projection(*node)).collect();
-    let orders = differing_orders(case, &read);
-    let ledgers = differing_ledgers(case);
+    // A node that took a message before it was destroyed has what the others cannot get any more.
+    let (excused, orders): (Vec<_>, Vec<_>) =
+        differing_orders(case, &read).into_iter().partition(|(order, _)| desk.is_excused(*order));
+    let customers: BTreeSet<&str> = excused.iter().flat_map(|(order, _)| customers(case, *order)).collect();
+    let ledgers = differing_ledgers(case, &customers);
     let count = orders.len() + ledgers.len();
     if count > 0 && !case.is_quiescent() {
         let summary = format!("{} between nodes, which were not quiescent when they were read", many(count, "difference"));
@@ -31,7 +34,11 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         let why = if case.is_quiescent() { "not every projection was read" } else { "the cluster was not quiescent" };
         return Finding::unknown(NAME, format!("no difference was found, but {why}"));
     }
-    Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers", read.len()))
+    let but = match excused.len() {
+        0 => String::new(),
+        some => format!(", but for {} within the durability limit", many(some, "order")),
+    };
+    Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers{but}", read.len()))
 }
 
 fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
@@ -74,7 +81,13 @@ fn held(entries: &[Held<'_>]) -> String {
     shown.collect::<Vec<_>>().join(" and ")
 }
 
-fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
+/// The customers that the order names anywhere.
+fn customers<'a>(case: &Case<'a>, order: usize) -> impl Iterator<Item = &'a str> {
+    case.projected(order).map(|entry| entry.customer_id.as_str())
+}
+
+/// Without those customers whose lines have to differ; each line is held against its own projection elsewhere.
+fn differing_ledgers(case: &Case<'_>, without: &BTreeSet<&str>) -> Vec<String> {
     let history = case.history;
     let read: Vec<NodeIx> =
         case.required.iter().copied().filter(|node| history.has_read(&reads::ledger(history.node_name(*node)))).collect();
@@ -84,7 +97,10 @@ fn differing_ledgers(case: &Case<'_>) -> Vec<String> {
     }
     lines
         .into_iter()
-        .filter(|(_, by_node)| {
+        .filter(|(customer_id, by_node)| {
+            if without.contains(customer_id) {
+                return false;
+            }
             let mut values = read.iter().map(|node| by_node.get(node));
             let first = values.next();
             values.any(|value| Some(value) != first)

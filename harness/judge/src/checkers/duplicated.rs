@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Desk;
+use super::{Desk, forgotten};
 use crate::case::Case;
 use crate::figures::clock::wall_us;
 use crate::history::{NodeIx, Order, Outcome, PublishedMessage};
@@ -27,9 +27,12 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         if let Some(node) = confirmed.get(&number) {
             found.push(format!("applied more than once on {}, as a read confirmed", case.history.node_name(*node)));
         }
-        found.extend(acknowledged_twice(case, order));
+        let retaken = forgotten::is_excused(case, order);
+        found.extend(acknowledged_twice(case, order).filter(|_| !retaken));
         match published_twice(case, order) {
-            Some(Twice::Wrong(what)) => found.push(what),
+            // The first message had left before the store forgot it; that it takes effect once is judged by the projections.
+            Some(Twice::Renamed(what)) if retaken => tolerated.push(format!("{}: {what}", order.id)),
+            Some(Twice::Renamed(what) | Twice::Wrong(what)) => found.push(what),
             Some(Twice::Allowed(what)) => tolerated.push(format!("{}: {what}", order.id)),
             None => {}
         }
@@ -97,6 +100,8 @@ fn acknowledged_twice(case: &Case<'_>, order: &Order) -> Option<String> {
 
 enum Twice {
     Wrong(String),
+    /// Under several message ids.
+    Renamed(String),
     Allowed(String),
 }
 
@@ -112,7 +117,7 @@ fn published_twice(case: &Case<'_>, order: &Order) -> Option<Twice> {
         return None;
     }
     if ids.len() > 1 {
-        return Some(Twice::Wrong(format!("in the stream under {} message ids: {}", ids.len(), join(&ids))));
+        return Some(Twice::Renamed(format!("in the stream under {} message ids: {}", ids.len(), join(&ids))));
     }
     let what = format!("message {} is in the stream at sequences {sequences:?}", first.message_id);
     let mut times: Vec<i64> = messages.iter().filter_map(|message| wall_us(&message.stored_at)).collect();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{Op, Order, Outcome};
+use crate::history::{Answer, Op, Order, Outcome};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -21,6 +21,9 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         let Some(acknowledged_us) = first_acknowledged_us(case, order) else {
             continue;
         };
+        if is_excused(case, order) {
+            continue;
+        }
         let again = ops(case, order).find(|op| is_new(op) && op.sent_us > acknowledged_us);
         let again = again.map(|op| format!("operation {} was answered as new by {}", op.number, case.history.node_name(op.node)));
         let found: Vec<String> = again.into_iter().chain(renamed(case, order)).collect();
@@ -46,6 +49,22 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
 }
 
+/// Was it acknowledged first in a time that a rollback of Redis took away, and then taken in again?
+pub(super) fn is_excused(case: &Case<'_>, order: &Order) -> bool {
+    let Some(acknowledged_us) = first_acknowledged_us(case, order) else {
+        return false;
+    };
+    let ids: BTreeSet<&str> = acknowledged(case, order).map(|answer| answer.message_id.as_str()).collect();
+    let again = ops(case, order).filter(|op| is_new(op) && op.sent_us > acknowledged_us);
+    let later = again.map(|op| op.sent_us).max();
+    // Twice at the most: once for each time.
+    ids.len() <= 2 && later.is_some_and(|sent_us| case.limits.excuses_taking_again(acknowledged_us, sent_us))
+}
+
+fn acknowledged<'a>(case: &Case<'a>, order: &'a Order) -> impl Iterator<Item = &'a Answer> {
+    ops(case, order).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| op.end.as_ref()?.answer.as_ref())
+}
+
 fn ops<'a>(case: &Case<'a>, order: &'a Order) -> impl Iterator<Item = &'a Op> {
     let history = case.history;
     order.ops.iter().filter_map(move |at| history.ops.get(*at))
@@ -59,8 +78,7 @@ fn first_acknowledged_us(case: &Case<'_>, order: &Order) -> Option<u64> {
 /// A trace of the order whose message id is none of those that it was acknowledged under.
 fn renamed(case: &Case<'_>, order: &Order) -> Option<String> {
     let history = case.history;
-    let answers = ops(case, order).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| op.end.as_ref()?.answer.as_ref());
-    let acknowledged: BTreeSet<&str> = answers.map(|answer| answer.message_id.as_str()).collect();
+    let acknowledged: BTreeSet<&str> = acknowledged(case, order).map(|answer| answer.message_id.as_str()).collect();
     if acknowledged.is_empty() {
         return None;
     }

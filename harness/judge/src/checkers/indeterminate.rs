@@ -17,7 +17,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         match fate {
             Fate::Applied => recovered += 1,
             Fate::Absent => absent += 1,
-            Fate::Lost(_) => lost += 1,
+            Fate::Lost(_) | Fate::Excused(..) => lost += 1,
             Fate::Unresolved(why) | Fate::Unjudged(why) => unresolved.push((claim.order, why)),
             Fate::Refused => {}
         }

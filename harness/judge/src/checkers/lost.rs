@@ -29,6 +29,12 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             format!("{} not on every node, but not to be called lost: {why}", many(unjudged.len(), "acknowledged order"));
         return Finding::unknown(NAME, summary);
     }
+    let excused: Vec<usize> =
+        claims().filter(|(_, fate)| matches!(fate, Fate::Excused(..))).map(|(claim, _)| claim.order).collect();
+    if !excused.is_empty() {
+        let summary = format!("{} lost, all within the durability limit", many(excused.len(), "order"));
+        return Finding::valid(NAME, summary).counting(excused.len());
+    }
     let kept = claims().filter(|(_, fate)| matches!(fate, Fate::Applied)).count();
     Finding::valid(NAME, format!("all {kept} orders that took effect are on every node"))
 }

@@ -40,7 +40,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
     let (mut from_start, mut from_ack) = (PerNode::new(case), PerNode::new(case));
     let (mut everywhere, mut outside, mut in_steady) = (Latencies::new(), Latencies::new(), Latencies::new());
     for (claim, fate) in case.claims.iter().zip(fates) {
-        let took_effect = claim.class == Class::Acknowledged || matches!(fate, Fate::Applied | Fate::Lost(_));
+        let took_effect = claim.class == Class::Acknowledged || matches!(fate, Fate::Applied | Fate::Lost(_) | Fate::Excused(..));
         if claim.class == Class::Failed || !took_effect {
             continue;
         }

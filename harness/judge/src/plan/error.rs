@@ -53,6 +53,10 @@ pub enum PlanError {
         "{fault}: it cannot be drawn: `last-hit` not at all, `busiest` and `most-leases` only with `at_most = 1`, since what they hit is not known before"
     )]
     NotToBeDrawn { fault: String },
+    #[error(
+        "durability_limit = true excuses what a fault destroys from below, and no fault of the plan does: purge_stream, delete_stream, roll_back; leave it out"
+    )]
+    NothingDestroyed,
     #[error("{fault}: {source}")]
     Target {
         fault: String,

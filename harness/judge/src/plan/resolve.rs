@@ -46,6 +46,9 @@ pub fn resolve(
         fault.kind.draw(&mut chance);
     }
     checks::check(&faults, &load, roster, abilities)?;
+    if scenario.durability_limit && !faults.iter().any(|fault| fault.kind.destroys()) {
+        return Err(PlanError::NothingDestroyed);
+    }
     Ok(Plan {
         format: FORMAT,
         scenario: scenario.name.clone(),
@@ -54,6 +57,7 @@ pub fn resolve(
         roster: roster.to_vec(),
         load,
         faults,
+        durability_limit: scenario.durability_limit,
         expect: Expect {
             propagation_p99_ms: scenario.expect.propagation_p99.map(millis_f64),
             recovery_ms: scenario.expect.recovery.map(millis_f64),

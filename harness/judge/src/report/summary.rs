@@ -4,6 +4,7 @@ mod table;
 mod text;
 
 use self::table::Table;
+pub use self::text::wrap;
 use self::text::{Page, count, ms, seconds, share, tone};
 use super::{Distribution, FaultFigures, Report};
 use crate::verdict::{Finding, OrderLife, Verdict};
@@ -53,11 +54,16 @@ fn counts(page: &mut Page, report: &Report) {
             count(orders.indeterminate)
         ),
     );
+    let excused = if orders.excused > 0 {
+        format!(" ({} of all these excused as the durability limit)", count(orders.excused))
+    } else {
+        String::new()
+    };
     let unjudged = if orders.unjudged > 0 { format!(", {} not judged", count(orders.unjudged)) } else { String::new() };
     page.labelled(
         "",
         &format!(
-            "{} lost, {} duplicated, {} unexpected{unjudged}; {} recovered, {} absent, {} unresolved",
+            "{} lost, {} duplicated, {} unexpected{excused}{unjudged}; {} recovered, {} absent, {} unresolved",
             count(orders.lost),
             count(orders.duplicated),
             count(orders.unexpected),

@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::plan::Keys;
+use crate::plan::{Keys, NODES_MAX};
 
 pub(super) fn default_warm_up() -> Duration {
     Duration::from_secs(3)
@@ -140,6 +140,14 @@ pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
     const EXPECTED: &str = "a rate in operations per second, above 0 and at most 100000";
     let rate = f64::deserialize(deserializer)?;
     if rate > 0.0 && rate <= 100_000.0 { Ok(rate) } else { Err(D::Error::invalid_value(Unexpected::Float(rate), &EXPECTED)) }
+}
+
+pub(super) fn nodes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let nodes = u64::deserialize(deserializer)?;
+    match usize::try_from(nodes) {
+        Ok(some) if (1..=NODES_MAX).contains(&nodes) => Ok(some),
+        _ => Err(D::Error::invalid_value(Unexpected::Unsigned(nodes), &format!("1 to {NODES_MAX} nodes").as_str())),
+    }
 }
 
 pub(super) fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -105,7 +105,8 @@ impl Page {
 }
 
 /// Breaks text at spaces; a word longer than a line is broken where the line ends.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_whitespace() {
