@@ -83,10 +83,11 @@ pub async fn bring_up(
             let proxy = images::ensure_proxy(engine, workspace.root(), &|line: &str| out.note(line), plant).await;
             images.proxy = Some(proxy.environment()?);
         }
-        return up(workspace, request, engine, &images, Start::Fresh, out).await;
+        let cluster = up(workspace, request, engine, &images, Start::Fresh, plan.roster.len(), out).await?;
+        return with_roster(cluster, plan).environment();
     }
-    let mut cluster = cluster::attach(engine, &request.project).await.environment()?;
-    cluster.nodes.retain(|node| plan.roster.contains(&node.name));
+    let cluster = cluster::attach(engine, &request.project).await.environment()?;
+    let cluster = with_roster(cluster, plan).usage()?;
     if links && cluster.links.is_none() {
         let error = anyhow::anyhow!(
             "project {} has no fault proxy between nodes and services, which the plan's faults on links need; start it with \
@@ -96,6 +97,21 @@ pub async fn bring_up(
         return Err(Failure { exit: Exit::Usage, error });
     }
     refuse_moving(engine, &cluster, plan).await?;
+    Ok(cluster)
+}
+
+/// The cluster with the nodes of the plan, in the plan's order, and no others.
+fn with_roster(mut cluster: Cluster, plan: &Plan) -> anyhow::Result<Cluster> {
+    let of_plan = |name: &String| cluster.nodes.iter().find(|node| node.name == *name).cloned();
+    let found = plan.roster.iter().map(|name| {
+        of_plan(name).with_context(|| {
+            let wanted = plan.roster.len();
+            format!("the plan wants {wanted} nodes, and project {} has no {name}; its nodes are {}", cluster.project, {
+                cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ")
+            })
+        })
+    });
+    cluster.nodes = found.collect::<anyhow::Result<_>>()?;
     Ok(cluster)
 }
 
@@ -130,10 +146,12 @@ pub async fn up(
     engine: &Engine,
     images: &Images,
     start: Start,
+    nodes: usize,
     out: &Output,
 ) -> Result<Cluster, Failure> {
     let tool = ComposeTool::detect().await.environment()?;
-    let options = UpOptions { root: workspace.root().to_owned(), start, ports: Ports::default(), plant: request.plant.clone() };
+    let root = workspace.root().to_owned();
+    let options = UpOptions { root, start, ports: Ports::default(), nodes, plant: request.plant.clone() };
     cluster::up(engine, &tool, images, &request.project, &options, &|line| out.note(line)).await.environment()
 }
 

@@ -24,8 +24,8 @@ pub enum Command {
     Chaos(RunArgs),
     /// Run a scenario's load without its faults, and judge what happened
     Load(LoadArgs),
-    /// List the scenarios: hypothesis, length, faults
-    List,
+    /// List the scenarios by group: hypothesis, length, what they need
+    List(ListArgs),
     /// Show what a scenario resolves to, without running it
     Plan(PlanArgs),
     /// Start a cluster for use by hand
@@ -51,6 +51,12 @@ pub struct RunArgs {
     pub scenario: String,
     #[command(flatten)]
     pub options: RunOptions,
+    /// Run every scenario, one after the other
+    #[arg(long, conflicts_with_all = ["scenario", "plant"])]
+    pub all: bool,
+    /// With --all: only the scenarios of this group, a folder under scenarios/
+    #[arg(long, value_name = "GROUP", requires = "all")]
+    pub only: Option<String>,
     /// Build a node with this planted bug, to see it caught [possible values: remove-before-ack, redelivery-skips-inbox]
     #[arg(long, value_name = "BUG", value_parser = ["remove-before-ack", "redelivery-skips-inbox"], hide_possible_values = true, conflicts_with = "use_running")]
     pub plant: Option<String>,
@@ -88,6 +94,13 @@ pub struct PlanArgs {
     pub scenario: String,
     #[command(flatten)]
     pub seed: SeedArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +152,15 @@ mod tests {
     fn chaos_alone_runs_the_default_scenario() {
         let cli = Cli::try_parse_from(["harness", "chaos"]).expect("parses");
         assert!(matches!(cli.command, Command::Chaos(args) if args.scenario == "default" && args.plant.is_none()));
+    }
+
+    #[test]
+    fn all_scenarios_or_one_are_run() {
+        let all = Cli::try_parse_from(["harness", "chaos", "--all", "--only", "links", "--seed", "3"]).expect("parses");
+        assert!(matches!(all.command, Command::Chaos(args) if args.all && args.only.as_deref() == Some("links")));
+        for wrong in [&["chaos", "quick", "--all"][..], &["chaos", "--only", "links"]] {
+            assert!(Cli::try_parse_from(std::iter::once(&"harness").chain(wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::engine::{ContainerState, Engine, EngineError, Status};
 use crate::images::{Images, Progress};
 use crate::poll::Expired;
 use crate::tool::ToolError;
+use crate::workspace::ROSTER;
 
 pub use compose::ComposeTool;
 pub(crate) use compose::{SCALED, run_beside, scale};
@@ -78,6 +79,8 @@ pub struct UpOptions {
     pub root: PathBuf,
     pub start: Start,
     pub ports: Ports,
+    /// How many nodes: those that the compose file names, then further ones.
+    pub nodes: usize,
     /// The planted bug that the nodes run with, if any.
     pub plant: Option<String>,
 }
@@ -137,9 +140,10 @@ pub async fn up(
     }
     ready::recovered(engine, project, RECOVERED_WITHIN).await;
     let found = engine.containers(project).await?;
-    let ports = options.ports.settle(engine, &options.root, &found, images.proxy.is_some()).await?;
+    let further = options.nodes.saturating_sub(ROSTER.len());
+    let ports = options.ports.settle(engine, &options.root, &found, images.proxy.is_some(), further).await?;
     progress(&format!("starting project {project}"));
-    run.up(images, &ports, options.plant.as_deref()).await?;
+    run.up(images, &ports, options).await?;
     ready::wait(engine, project, READY_WITHIN).await
 }
 

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod chaos;
+mod chaos_all;
 mod check;
 mod doctor;
 mod down;
@@ -20,9 +21,10 @@ use crate::workspace::Workspace;
 pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
     let workspace = || Workspace::find(cli.runs).usage();
     match cli.command {
+        Command::Chaos(args) if args.all => chaos_all::execute(workspace()?, &args, out).await,
         Command::Chaos(args) => chaos::chaos(workspace()?, args, out).await,
         Command::Load(args) => chaos::load(workspace()?, args, out).await,
-        Command::List => list::execute(&workspace()?, out),
+        Command::List(args) => list::execute(&workspace()?, &args, out),
         Command::Plan(args) => plan::execute(&workspace()?, &args, out),
         Command::Up(args) => up::execute(&workspace()?, &args, out).await,
         Command::Down(args) => down::execute(&workspace()?, &args, out).await,

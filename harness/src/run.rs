@@ -41,6 +41,8 @@ pub struct Job {
     pub keep_up: bool,
     /// The command line that repeats this run.
     pub repeat: String,
+    /// Whoever asked for it says what came out, in words of their own.
+    pub brief: bool,
 }
 
 /// A run that was judged.
@@ -83,8 +85,10 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     recorder.finish().context("cannot write the history; is the disk full?").environment()?;
     played?;
     let report = review::review(&folder).environment()?;
-    out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
-    out.result(format!("run\n  {}\nrepeat\n  {}", short(folder.path()).display(), job.repeat));
+    if !job.brief {
+        out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
+        out.result(format!("run\n  {}\nrepeat\n  {}", short(folder.path()).display(), job.repeat));
+    }
     let left = journal::left(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
     let exit = match left {
         // Neither a verdict nor `interrupted and healed` may be said of a cluster that is still broken.

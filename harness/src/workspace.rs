@@ -1,11 +1,17 @@
 //! The checkout that the harness works in: compose file, scenarios, runs.
 
+mod catalogue;
+
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use judge::plan::{Abilities, Need, Overrides, Plan};
 use judge::scenario::Scenario;
+
+use crate::cluster::SCALED;
+
+pub use catalogue::Listed;
 
 /// The compose file marks the top of a checkout.
 const MARK: &str = "docker-compose.yml";
@@ -23,6 +29,8 @@ pub enum WorkspaceError {
     Io { what: &'static str, path: PathBuf, error: io::Error },
     #[error("there is no scenario `{name}`; there are: {known}", known = known.join(", "))]
     UnknownScenario { name: String, known: Vec<String> },
+    #[error("two scenarios are called `{name}`: {one} and {other}; rename one of them", one = one.display(), other = other.display())]
+    SameName { name: String, one: PathBuf, other: PathBuf },
     #[error(transparent)]
     Scenario(#[from] judge::scenario::ScenarioError),
     #[error("{scenario} cannot be planned: {error}")]
@@ -86,46 +94,51 @@ impl Workspace {
         }
     }
 
-    /// Names of the scenarios, in order.
-    pub fn scenarios(&self) -> Result<Vec<String>, WorkspaceError> {
-        let folder = self.root.join("scenarios");
-        let entries = fs::read_dir(&folder).map_err(|error| WorkspaceError::Io { what: "list", path: folder, error })?;
-        let mut names: Vec<String> = entries
-            .filter_map(Result::ok)
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
-            .collect();
-        names.sort();
-        Ok(names)
+    /// The scenarios, by group and name.
+    pub fn scenarios(&self) -> Result<Vec<Listed>, WorkspaceError> {
+        catalogue::list(&self.root)
     }
 
-    /// Reads a scenario by its name, or by the path of its file.
+    /// Reads a scenario by its name, with or without its group, or by the path of its file.
     pub fn scenario(&self, name: &str) -> Result<Scenario, WorkspaceError> {
         let is_path = Path::new(name).extension().is_some_and(|extension| extension == "toml");
-        let path = if is_path { PathBuf::from(name) } else { self.root.join("scenarios").join(format!("{name}.toml")) };
+        let (typed, path) = if is_path {
+            (name.to_owned(), PathBuf::from(name))
+        } else {
+            let listed = self.scenarios()?;
+            let Some(found) = catalogue::find(&listed, name) else { return Err(unknown(name, &listed)) };
+            (found.file.display().to_string(), self.root.join(&found.file))
+        };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(WorkspaceError::UnknownScenario { name: name.to_owned(), known: self.scenarios()? });
-            }
-            Err(error) => {
-                return Err(WorkspaceError::Io { what: "read", path, error });
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(unknown(name, &self.scenarios()?)),
+            Err(error) => return Err(WorkspaceError::Io { what: "read", path, error }),
         };
-        let mut scenario = Scenario::parse(name, &text)?;
         // Its errors name the file as it was typed; a run is kept under the bare name.
-        if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
-            stem.clone_into(&mut scenario.name);
-        }
-        Ok(scenario)
+        Ok(Scenario::parse(&typed, &text)?)
     }
 
-    /// Resolves a scenario for the default cluster.
+    /// Resolves a scenario for the cluster that it asks for.
     pub fn plan(&self, scenario: &Scenario, seed: u64, overrides: &Overrides) -> Result<Plan, WorkspaceError> {
-        let roster = ROSTER.map(str::to_owned);
         let abilities = Abilities::everything().without(Need::Netem, NETEM);
-        judge::plan::resolve(scenario, seed, overrides, &roster, &abilities)
+        judge::plan::resolve(scenario, seed, overrides, &roster(scenario.nodes), &abilities)
             .map_err(|error| WorkspaceError::Plan { scenario: scenario.name.clone(), error })
     }
+}
+
+/// The services of so many nodes, as [`crate::cluster::service_name`] names them.
+#[must_use]
+pub fn roster(nodes: usize) -> Vec<String> {
+    let further = |number: usize| match number {
+        1 => SCALED.to_owned(),
+        number => format!("{SCALED}.{number}"),
+    };
+    let named = ROSTER.iter().map(|name| (*name).to_owned());
+    named.chain((1..).map(further)).take(nodes).collect()
+}
+
+fn unknown(name: &str, listed: &[Listed]) -> WorkspaceError {
+    WorkspaceError::UnknownScenario { name: name.to_owned(), known: listed.iter().map(|known| known.name.clone()).collect() }
 }
 
 fn state_folder() -> Option<PathBuf> {
@@ -151,6 +164,62 @@ mod tests {
         let (_dir, workspace) = checkout();
         let error = workspace.scenario("storm").expect_err("there is none");
         assert_eq!(error.to_string(), "there is no scenario `storm`; there are: calm");
+    }
+
+    const CALM: &str = "hypothesis = \"calm\"\n[load]\nprofile = \"constant\"\nrate = 9\nduration = \"9s\"\n";
+
+    #[test]
+    fn scenario_of_a_group_is_found_by_either_name_and_kept_under_the_bare_one() {
+        let (dir, workspace) = checkout();
+        fs::create_dir(dir.path().join("scenarios/process")).expect("folder");
+        fs::write(dir.path().join("scenarios/process/kill-one.toml"), CALM).expect("file");
+        for name in ["kill-one", "process/kill-one"] {
+            let scenario = workspace.scenario(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(scenario.name, "kill-one");
+        }
+        for name in ["network/kill-one", "one", "/kill-one", "process/"] {
+            assert!(matches!(workspace.scenario(name), Err(WorkspaceError::UnknownScenario { .. })), "{name}");
+        }
+        let listed: Vec<(String, String)> =
+            workspace.scenarios().expect("listed").into_iter().map(|found| (found.group, found.name)).collect();
+        let expected = [("", "calm"), ("process", "kill-one")].map(|(group, name)| (group.to_owned(), name.to_owned()));
+        assert_eq!(listed, expected);
+        fs::write(dir.path().join("scenarios/process/kill-one.toml"), "speed = 1").expect("file");
+        let error = workspace.scenario("kill-one").expect_err("it is wrong").to_string();
+        assert!(error.starts_with("scenarios/process/kill-one.toml:1:1: "), "{error}");
+    }
+
+    #[test]
+    fn two_scenarios_of_one_name_are_refused_with_both_files() {
+        let (dir, workspace) = checkout();
+        fs::create_dir(dir.path().join("scenarios/process")).expect("folder");
+        fs::write(dir.path().join("scenarios/process/calm.toml"), CALM).expect("file");
+        let error = workspace.scenario("calm").expect_err("which?").to_string();
+        assert!(error.contains("scenarios/calm.toml and scenarios/process/calm.toml"), "{error}");
+    }
+
+    #[test]
+    fn every_scenario_of_the_project_opens_with_its_hypothesis_and_can_be_planned() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let workspace = Workspace { root: root.clone(), runs: root.join("runs"), state: root.join("state") };
+        let listed = workspace.scenarios().expect("listed");
+        assert!(listed.iter().any(|found| found.name == "default"), "{listed:?}");
+        for found in listed {
+            let text = fs::read_to_string(root.join(&found.file)).expect("read");
+            assert!(text.starts_with("hypothesis = "), "{}", found.file.display());
+            let scenario = workspace.scenario(&found.name).unwrap_or_else(|error| panic!("{error}"));
+            for seed in 0..50 {
+                let plan = workspace.plan(&scenario, seed, &Overrides::default());
+                plan.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn roster_goes_on_with_the_names_of_scaled_containers() {
+        assert_eq!(roster(2), ["cluster-node-1", "cluster-node-2"]);
+        let five = ["cluster-node-1", "cluster-node-2", "cluster-node-3", "cluster-node", "cluster-node.2"];
+        assert_eq!(roster(5), five);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::ports::Settled;
-use super::{ClusterError, OWNER};
+use super::{ClusterError, OWNER, UpOptions};
 use crate::engine::{ContainerState, Engine, Origin};
 use crate::images::Images;
 use crate::tool;
+use crate::workspace::ROSTER;
 
 /// Names another tool, or one of the two: `docker-compose`, `docker compose`.
 const CHOICE: &str = "CATGA_COMPOSE";
@@ -34,8 +35,10 @@ const PLAIN: [&str; 12] = [
     "CATGA_WORKERS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
-/// The service of further nodes, each on a port that the engine picks.
+/// The service of further nodes. Where nobody names a port, the engine picks one at each start.
 pub(crate) const SCALED: &str = "cluster-node";
+/// The port of the further node that is started next.
+const FURTHER_PORT: &str = "CATGA_FURTHER_NODE_PORT";
 /// The data goes too, so nobody needs a graceful stop.
 const HURRIED_GRACE: &str = "1";
 
@@ -148,21 +151,40 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub(super) async fn up(&self, images: &Images, ports: &Settled, plant: Option<&str>) -> Result<(), ClusterError> {
+    pub(super) async fn up(&self, images: &Images, ports: &Settled, options: &UpOptions) -> Result<(), ClusterError> {
+        let mut command = self.command_to_start(images, ports, options);
+        command.arg("--remove-orphans");
+        for unwanted in ROSTER.iter().skip(options.nodes) {
+            command.arg("--scale").arg(format!("{unwanted}=0"));
+        }
+        self.finish("start", &mut command, UP).await?;
+        // One at a time, as compose gives all containers of a service what it is told for the service: so each gets a port
+        // of its own and keeps it over restarts.
+        for (number, port) in (1..).zip(ports.further()) {
+            let mut command = self.command_to_start(images, ports, options);
+            command
+                .args(["--no-deps", "--no-recreate", "--scale", &format!("{SCALED}={number}"), SCALED])
+                .env(FURTHER_PORT, port.to_string());
+            self.finish("start a further node of", &mut command, UP).await?;
+        }
+        Ok(())
+    }
+
+    fn command_to_start(&self, images: &Images, ports: &Settled, options: &UpOptions) -> Command {
         let mut command = self.command();
         if let Some(proxy) = &images.proxy {
             command.arg("--file").arg(self.root.join("deploy/links.yml")).env("CATGA_PROXY_IMAGE", proxy);
         }
         command
-            .args(["up", "--detach", "--no-build", "--remove-orphans"])
+            .args(["up", "--detach", "--no-build"])
             .env("CATGA_NODE_IMAGE", &images.node)
             .env("CATGA_NATS_IMAGE", &images.nats)
             .env("CATGA_REDIS_IMAGE", &images.redis)
             .envs(ports.environment());
-        if let Some(plant) = plant {
+        if let Some(plant) = &options.plant {
             command.env("CATGA_PLANT", plant);
         }
-        self.finish("start", &mut command, UP).await
+        command
     }
 
     pub(super) async fn down(&self, remove_volumes: bool) -> Result<(), ClusterError> {
@@ -220,6 +242,12 @@ mod tests {
         for name in PLAIN {
             assert!(compose.contains(&format!("\n    {name}:")), "{name}");
         }
+    }
+
+    #[test]
+    fn port_of_a_further_node_is_in_the_compose_file() {
+        let compose = include_str!("../../../docker-compose.yml");
+        assert!(compose.contains(&format!("\n  {SCALED}:\n")) && compose.contains(&format!("${{{FURTHER_PORT}-}}:8080")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use super::{ClusterError, listeners};
+use super::{ClusterError, SCALED, listeners};
 use crate::engine::{ContainerState, Engine, Publisher};
 
 /// What a port of the cluster shall be.
@@ -71,23 +71,26 @@ impl Ports {
 
     /// Decides every port, before compose has made half a cluster. A free one is chosen here rather than by the engine,
     /// which would choose anew at each start of a container: whoever is restarted has to be found again.
-    /// With `links`, also that of the fault proxy.
+    ///
+    /// With `links`, also that of the fault proxy; `further` is how many nodes there shall be beyond those that the compose
+    /// file names.
     pub(super) async fn settle(
         &self,
         engine: &Engine,
         root: &Path,
         ours: &[ContainerState],
         links: bool,
+        further: usize,
     ) -> Result<Settled, ClusterError> {
         let env_file = env_file(root)?;
-        let mut settled = Settled(Vec::new());
+        let mut settled = Settled { named: Vec::new(), further: Vec::new() };
         let of_links = links.then_some((&LINKS, Port::Usual));
         for (published, port) in PUBLISHED.iter().zip(self.0).chain(of_links) {
             let said = std::env::var(published.variable).ok().or_else(|| value_in(&env_file, published.variable));
             let said = said.or_else(|| (published.usual == 0).then(String::new));
             let Some(port) = resolve(published, port, said.as_deref())? else {
                 let port = held(ours, published).or_else(pick).ok_or(ClusterError::NoFreePort { service: published.service })?;
-                settled.0.push((published.variable, port));
+                settled.named.push((published.variable, port));
                 continue;
             };
             let held_by_us = ours.iter().any(|container| container.ports.values().any(|held| *held == port));
@@ -95,20 +98,32 @@ impl Ports {
                 let by = holder(engine, port).await?;
                 return Err(ClusterError::PortTaken { port, service: published.service, by, variable: published.variable });
             }
-            settled.0.push((published.variable, port));
+            settled.named.push((published.variable, port));
+        }
+        for _ in 0..further {
+            settled.further.push(pick().ok_or(ClusterError::NoFreePort { service: SCALED })?);
         }
         Ok(settled)
     }
 }
 
-/// The port that each of the compose file's variables stands for.
+/// The ports of a cluster that is about to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settled(Vec<(&'static str, u16)>);
+pub(super) struct Settled {
+    /// What each of the compose file's variables stands for.
+    named: Vec<(&'static str, u16)>,
+    /// Those of further nodes, in order.
+    further: Vec<u16>,
+}
 
 impl Settled {
     /// What the compose tool needs to be told.
     pub(super) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
-        self.0.iter().map(|(variable, port)| (*variable, port.to_string()))
+        self.named.iter().map(|(variable, port)| (*variable, port.to_string()))
+    }
+
+    pub(super) fn further(&self) -> impl Iterator<Item = u16> {
+        self.further.iter().copied()
     }
 }
 

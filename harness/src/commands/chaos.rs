@@ -31,6 +31,7 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     // Without faults nothing has to be recovered from, and there is nothing that faults would exercise.
     scenario.faults.clear();
     scenario.nemesis = None;
+    scenario.durability_limit = false;
     scenario.exercise.clear();
     scenario.expect.recovery = None;
     scenario.expect.backlog_drained = None;
@@ -49,13 +50,18 @@ async fn start(
 ) -> Result<Exit, Failure> {
     let interrupt = Interrupt::install().environment()?;
     out.note(format!("{} (seed {}): {}", plan.scenario, plan.seed, plan.hypothesis));
-    let bring_up = bring_up::Request {
+    let bring_up = request(options, plant);
+    let job = Job { workspace, plan, bring_up, keep_up: options.keep_up, repeat, brief: false };
+    Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
+}
+
+/// The cluster that was asked for.
+pub(super) fn request(options: &RunOptions, plant: Option<String>) -> bring_up::Request {
+    bring_up::Request {
         project: options.use_running.clone().unwrap_or_else(|| OWN_PROJECT.into()),
         use_running: options.use_running.is_some(),
         plant,
-    };
-    let job = Job { workspace, plan, bring_up, keep_up: options.keep_up, repeat };
-    Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
+    }
 }
 
 fn planned(workspace: &Workspace, scenario: &Scenario, options: &RunOptions) -> Result<Plan, Failure> {
@@ -71,7 +77,7 @@ pub(super) fn fresh_seed() -> u64 {
     u64::from(now.subsec_nanos()).wrapping_add(now.as_secs()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44
 }
 
-fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOptions) -> String {
+pub(super) fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOptions) -> String {
     let mut line = format!("cargo run -p harness -- {command} {scenario} --seed {seed}");
     if let Some(duration) = options.duration {
         line = format!("{line} --duration {}ms", duration.as_millis());

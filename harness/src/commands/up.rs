@@ -6,7 +6,7 @@ use crate::cluster::Start;
 use crate::engine::Engine;
 use crate::failure::{Exit, Failure, Sort};
 use crate::output::Output;
-use crate::workspace::Workspace;
+use crate::workspace::{ROSTER, Workspace};
 
 pub(super) async fn execute(workspace: &Workspace, args: &ProjectArgs, out: &Output) -> Result<Exit, Failure> {
     let engine = Engine::connect().await.environment()?;
@@ -14,7 +14,7 @@ pub(super) async fn execute(workspace: &Workspace, args: &ProjectArgs, out: &Out
     bring_up::heal_leftovers(workspace, Some(&args.project), &engine, out).await?;
     let images = bring_up::images(workspace, &engine, false, out).await?;
     let request = Request { project: args.project.clone(), use_running: false, plant: None };
-    let cluster = bring_up::up(workspace, &request, &engine, &images, Start::Keep, out).await?;
+    let cluster = bring_up::up(workspace, &request, &engine, &images, Start::Keep, ROSTER.len(), out).await?;
     for node in &cluster.nodes {
         out.result(format!("{:<16} {}  ({})", node.name, node.url, node.id));
     }
