@@ -72,7 +72,7 @@ impl<'a> Case<'a> {
         let missing_nodes = plan.roster.iter().filter(|name| history.node(name).is_none()).cloned().collect();
         let projection_read = history.nodes.iter().map(|node| history.has_read(&reads::projection(node))).collect();
         let resets = Resets::of(plan, history);
-        Self { plan, history, edges, spans, backlog, limits, resets, required, missing_nodes, claims, claims_of, projection_read }
+        Self { plan, history, edges, spans, backlog, resets, limits, required, missing_nodes, claims, claims_of, projection_read }
     }
 
     /// All claims of one order.
