@@ -7,6 +7,8 @@ use crate::cluster::{self, Cluster, ComposeTool, Ports, Start, UpOptions};
 use crate::engine::Engine;
 use crate::failure::{Exit, Failure, Sort};
 use crate::images::{self, Images};
+use crate::locks::{self, Lock};
+use crate::nemesis::guardian::AT_WORK_FOR;
 use crate::nemesis::{journal, leftovers};
 use crate::output::Output;
 use crate::workspace::Workspace;
@@ -19,44 +21,61 @@ pub struct Request {
     pub use_running: bool,
     /// A planted bug that the nodes run with.
     pub plant: Option<String>,
+    /// Heal first what an earlier run left broken in a cluster that is not our own.
+    pub heal: bool,
 }
 
-/// Heals what earlier runs left broken, in any project that no other harness works on; says how many faults that were.
-/// The caller holds the lock of `held`.
+/// Waits until no guardian is at work on the project. The caller holds the project's lock: no run goes on.
 ///
 /// # Errors
-/// Something stays broken; the other projects are healed all the same.
-pub async fn heal_leftovers(workspace: &Workspace, held: Option<&str>, engine: &Engine, out: &Output) -> Result<usize, Failure> {
-    let (mut count, mut failed) = (0, Ok(()));
-    for project in journal::projects(workspace.state()).environment()? {
-        let lock = if held == Some(project.as_str()) { None } else { Some(workspace.lock(&project)) };
-        if let Some(Err(error)) = lock {
-            out.note(format!("project {project} is left as it is: {error}"));
-            continue;
-        }
-        match leftovers::heal(workspace.state(), &project, engine).await {
-            Ok(healed) => {
-                for line in &healed {
-                    out.note(format!("healed what an earlier run left in project {project}: {line}"));
-                }
-                count += healed.len();
-            }
-            Err(error) => failed = Err(error).environment(),
-        }
-    }
-    failed.map(|()| count)
+/// The guardian does not end.
+pub async fn healer(workspace: &Workspace, project: &str, out: &Output) -> Result<Lock, Failure> {
+    let path = leftovers::healer_lock(workspace.state(), project);
+    let told = |holder: &str| {
+        out.note(format!("waiting for {holder}, which heals what an earlier run left broken (at most {AT_WORK_FOR:?})"));
+    };
+    locks::wait(&path, "somebody who heals by hand or before a run", AT_WORK_FOR, told).await.environment()
 }
 
-/// Heals before a run. A leftover that cannot be healed does not keep a fresh cluster from replacing it.
-pub async fn make_way(workspace: &Workspace, request: &Request, engine: &Engine, out: &Output) -> Result<(), Failure> {
-    let healed = heal_leftovers(workspace, Some(&request.project), engine, out).await;
-    match healed {
+/// Heals what an earlier run left broken in the project; says how many faults that were.
+///
+/// # Errors
+/// Something stays broken.
+pub async fn heal_leftovers(workspace: &Workspace, project: &str, _healer: &Lock, out: &Output) -> Result<usize, Failure> {
+    let healed = leftovers::heal(workspace.state(), project).await.environment()?.unwrap_or_default();
+    for fault in &healed.faults {
+        out.note(format!("healed what an earlier run left in project {project}: {fault}"));
+    }
+    if let Some(differences) = healed.differences {
+        out.note(format!("warning: project {project} is not as it was before that run: {differences}"));
+    }
+    Ok(healed.faults.len())
+}
+
+/// Heals before a run, where that was asked for or the project is our own. A leftover that cannot be healed does not
+/// keep a fresh cluster from replacing it.
+///
+/// # Errors
+/// Somebody else's cluster is broken, and was not to be healed or could not be.
+pub async fn make_way(workspace: &Workspace, request: &Request, out: &Output) -> Result<(), Failure> {
+    let project = &request.project;
+    let healer = healer(workspace, project, out).await?;
+    if request.use_running && !request.heal {
+        let left = journal::left(workspace.state(), project).environment()?.unwrap_or_default();
+        if !left.open.is_empty() {
+            let broken: Vec<String> =
+                left.open.iter().map(|open| format!("{} {}", open.kind.word(), open.target.service)).collect();
+            let error = anyhow::anyhow!(
+                "an earlier run left project {project} broken ({}); run `harness heal --project {project}`, or start with --heal",
+                broken.join(", ")
+            );
+            return Err(Failure { exit: Exit::Environment, error });
+        }
+    }
+    match heal_leftovers(workspace, project, &healer, out).await {
         Err(failure) if !request.use_running => {
             out.note(format!("warning: {:#}", failure.error));
-            if journal::left(workspace.state(), &request.project).environment()?.is_some() {
-                journal::remove(workspace.state(), &request.project).environment()?;
-            }
-            Ok(())
+            journal::remove(workspace.state(), project).environment()
         }
         other => other.map(drop),
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::nemesis::death::Death;
+
 /// Brings a Catga cluster up, loads it, breaks it, heals it, and judges from the recorded history whether anything
 /// was lost, duplicated or made up.
 #[derive(Debug, Parser)]
@@ -37,7 +39,10 @@ pub enum Command {
     /// Judge a recorded run again, without any cluster
     Check(CheckArgs),
     /// Heal what an interrupted run left broken
-    Heal,
+    Heal(HealArgs),
+    /// Wait for the end of a run, and heal if it dies
+    #[command(hide = true)]
+    Guardian(GuardianArgs),
     /// Check what this machine has and lacks
     Doctor,
     /// Make the images of node, NATS and Redis, where they are missing
@@ -86,6 +91,12 @@ pub struct RunOptions {
     /// Use the cluster that runs already in this compose project, instead of a fresh one. It is loaded and broken
     #[arg(long, value_name = "PROJECT", num_args = 0..=1, require_equals = true, default_missing_value = "catga")]
     pub use_running: Option<String>,
+    /// With --use-running: heal first what an earlier run left broken there
+    #[arg(long, requires = "use_running")]
+    pub heal: bool,
+    /// Kill the harness after this line of its journal, and so much later: 3, 3+40ms. For tests of healing
+    #[arg(long, hide = true)]
+    pub die_at: Option<Death>,
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +135,23 @@ pub struct DownArgs {
     /// Remove the volumes, too
     #[arg(short, long)]
     pub volumes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HealArgs {
+    /// Compose project [default: every one that a run left broken]
+    #[arg(long)]
+    pub project: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct GuardianArgs {
+    /// Folder of the journals
+    #[arg(long)]
+    pub state: PathBuf,
+    /// Compose project
+    #[arg(long)]
+    pub project: String,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod chaos_all;
 mod check;
 mod doctor;
 mod down;
+mod guardian;
 mod heal;
 mod images;
 mod list;
@@ -30,7 +31,8 @@ pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Down(args) => down::execute(&workspace()?, &args, out).await,
         Command::Status(args) => status::execute(&args, out).await,
         Command::Check(args) => check::execute(&args, out),
-        Command::Heal => heal::execute(&workspace()?, out).await,
+        Command::Heal(args) => heal::execute(&workspace()?, &args, out).await,
+        Command::Guardian(args) => guardian::execute(args, out).await,
         Command::Doctor => doctor::execute(out).await,
         Command::Images => images::execute(&workspace()?, out).await,
     }

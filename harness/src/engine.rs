@@ -1,11 +1,12 @@
 //! The container engine in our own words. This room alone speaks to it; every call has a deadline.
 //!
-//! `state` is what a container looks like, `containers` are the calls on one, `images` those on images.
+//! `state` is what a container looks like, `setup` how it is set up, `containers` are the calls on one, `images` those on images.
 
 mod containers;
 mod error;
 mod images;
 mod origin;
+mod setup;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use containers::LogLine;
 pub use error::EngineError;
 pub use images::{ImageFacts, ImportSpec};
 pub use origin::Origin;
+pub use setup::Setup;
 pub use state::{ContainerState, Health, Publisher, Status, Usage, Volume};
 
 /// The API of engine 20.10, the oldest one that the harness is tested on.
@@ -25,6 +27,9 @@ const OLDEST_API: (usize, usize) = (1, 41);
 const QUESTION: Duration = Duration::from_secs(15);
 /// A start, kill, pause or removal: 0.02 to 0.5 s on an idle machine.
 const ACTION: Duration = Duration::from_secs(30);
+
+/// No call on a container takes longer, a stop with the usual grace of 10 s included.
+pub const LONGEST_CALL: Duration = ACTION.saturating_add(Duration::from_secs(10));
 
 /// A connection to the engine; cheap to clone.
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ pub mod images;
 pub mod interrupt;
 pub mod links;
 pub mod load;
+pub mod locks;
 pub mod logs;
 pub mod nemesis;
 pub mod observe;

@@ -3,8 +3,11 @@
 //! Every fault runs through the same life ([`Nemesis::live`]); what the kinds differ in stands in one file each
 //! under `nemesis/faults/`. A journal entry is on disk before each injection, so that whoever finds it can heal ([`leftovers`]).
 
+pub mod death;
 pub mod fault;
 mod faults;
+pub mod fingerprint;
+pub mod guardian;
 pub mod journal;
 pub mod leftovers;
 mod site;
@@ -19,8 +22,6 @@ use judge::plan::{Dynamic, Plan};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::cluster::Cluster;
-use crate::engine::Engine;
 use crate::recorder::Recorder;
 use fault::Hit;
 use journal::Journal;
@@ -50,9 +51,9 @@ struct Shared {
 impl Nemesis {
     /// Sets out every fault of the plan; times count from `epoch_us` on the run's clock.
     #[must_use]
-    pub fn start(plan: &Plan, cluster: &Cluster, engine: &Engine, journal: Journal, recorder: &Recorder, epoch_us: u64) -> Self {
+    pub fn start(plan: &Plan, site: &Site, journal: Journal, recorder: &Recorder, epoch_us: u64) -> Self {
         let shared = Arc::new(Shared {
-            site: Site { engine: engine.clone(), cluster: cluster.clone() },
+            site: site.clone(),
             recorder: recorder.clone(),
             journal,
             active: watch::Sender::new(Vec::new()),
@@ -187,7 +188,7 @@ impl Life {
             Err(error) => return refused(format!("it cannot be looked at: {error}")),
         };
         // Without the entry on disk nobody could heal after us.
-        if let Err(error) = nemesis.journal.will_inject(self.index, self.fault.kind, &target, &before) {
+        if let Err(error) = nemesis.journal.will_inject(self.index, self.fault.kind, &target, &before, fault.longest_call()) {
             return refused(format!("the journal cannot be written: {error}"));
         }
         Some(Hit { fault, target, before })
@@ -198,7 +199,11 @@ impl Life {
         nemesis.hits.lock().unwrap_or_else(PoisonError::into_inner).push((self.index, service.clone()));
         self.step(nemesis, service, Step::Inject, String::new());
         // The call may have had its effect even where it failed: it is proven and healed like any other.
-        let detail = hit.inject(&nemesis.site).await.err().map(|error| error.to_string()).unwrap_or_default();
+        let injected = hit.inject(&nemesis.site).await;
+        if injected.is_ok() && !hit.fault.works_on() {
+            self.journaled(nemesis, hit, nemesis.journal.injected(self.index, &hit.target));
+        }
+        let detail = injected.err().map(|error| error.to_string()).unwrap_or_default();
         self.step(nemesis, service, Step::Injected, detail);
         match hit.prove_effect(&nemesis.site).await {
             Ok(seen) => self.step(nemesis, service, Step::EffectVerified, seen),
@@ -224,14 +229,21 @@ impl Life {
                 self.note_healed(nemesis, hit);
                 self.step(nemesis, service, Step::HealVerified, seen);
             }
-            Err(expired) => self.step(nemesis, service, Step::Unhealed, expired.to_string()),
+            Err(expired) => {
+                let detail = format!("{expired}; try `{}`", hit.fault.by_hand(&hit.target));
+                self.step(nemesis, service, Step::Unhealed, detail);
+            }
         }
     }
 
     fn note_healed(&self, nemesis: &Shared, hit: &Hit) {
-        if let Err(error) = nemesis.journal.healed(self.index, &hit.target) {
+        self.journaled(nemesis, hit, nemesis.journal.healed(self.index, &hit.target));
+    }
+
+    fn journaled(&self, nemesis: &Shared, hit: &Hit, written: std::io::Result<()>) {
+        if let Err(error) = written {
             let t_us = nemesis.recorder.now_us();
-            let what = format!("{} is healed, but the journal cannot be written: {error}", hit.target.service);
+            let what = format!("{}: the journal cannot be written after {}: {error}", hit.target.service, self.fault.kind.word());
             nemesis.recorder.write(&Entry::Trouble { t_us, what });
         }
     }

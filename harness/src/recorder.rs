@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use judge::history::{Entry, Header, Sample};
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// Name of the history inside a run folder.
 pub const HISTORY: &str = "history.ndjson";
@@ -30,7 +30,7 @@ struct Shared {
     history: Mutex<Lines>,
     samples: Mutex<Lines>,
     /// A write failed: what is on disk is a prefix of the run, and says so by lacking its end.
-    broken: AtomicBool,
+    broken: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Recorder {
             let file = File::create_new(dir.join(name))?;
             Ok(Mutex::new(Lines { out: BufWriter::with_capacity(64 * 1024, file), scratch: Vec::new(), flushed: epoch }))
         };
-        let shared = Shared { epoch, history: lines(HISTORY)?, samples: lines(SAMPLES)?, broken: AtomicBool::new(false) };
+        let shared = Shared { epoch, history: lines(HISTORY)?, samples: lines(SAMPLES)?, broken: watch::Sender::new(false) };
         lock(&shared.history).put(&Entry::Header(header.clone()), epoch, true)?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -84,6 +84,17 @@ impl Recorder {
         self.put(&self.shared.history, entry, true);
     }
 
+    /// Returns when a write has failed, e.g. on a full disk: from then on nothing is recorded.
+    pub async fn broken(&self) {
+        // The sender lives as long as we do.
+        let _ = self.shared.broken.subscribe().wait_for(|broken| *broken).await;
+    }
+
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        *self.shared.broken.borrow()
+    }
+
     /// Appends a sample.
     pub fn sample(&self, sample: &Sample) {
         self.put(&self.shared.samples, sample, false);
@@ -99,7 +110,7 @@ impl Recorder {
             lines.out.flush()?;
             lines.out.get_ref().sync_data()?;
         }
-        if self.shared.broken.load(Ordering::Relaxed) {
+        if *self.shared.broken.borrow() {
             return Err(io::Error::other("an earlier write failed; the history is incomplete"));
         }
         Ok(())
@@ -107,11 +118,11 @@ impl Recorder {
 
     fn put<T: Serialize>(&self, lines: &Mutex<Lines>, value: &T, through: bool) {
         // After a line that is missing nothing may follow, the end least of all: the judge then knows that it is cut off.
-        if self.shared.broken.load(Ordering::Relaxed) {
+        if *self.shared.broken.borrow() {
             return;
         }
         if lock(lines).put(value, Instant::now(), through).is_err() {
-            self.shared.broken.store(true, Ordering::Relaxed);
+            self.shared.broken.send_replace(true);
         }
     }
 }

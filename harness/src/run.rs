@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use judge::history::{self, Entry, Header, NodeIdentity, Phase};
 use judge::plan::Plan;
 use judge::report::Report;
+use tokio::sync::watch;
 
 use crate::cluster::Cluster;
 use crate::engine::Engine;
@@ -17,8 +18,11 @@ use crate::folder::RunFolder;
 use crate::interrupt::Interrupt;
 use crate::load::Load;
 use crate::logs::Logs;
-use crate::nemesis::Nemesis;
-use crate::nemesis::journal::{self, Journal};
+use crate::nemesis::death::Death;
+use crate::nemesis::fingerprint::Fingerprint;
+use crate::nemesis::guardian::{self, Guardian};
+use crate::nemesis::journal::{self, Journal, Scene};
+use crate::nemesis::{Nemesis, Site, leftovers};
 use crate::observe::Observers;
 use crate::output::Output;
 use crate::recorder::Recorder;
@@ -27,6 +31,8 @@ use crate::{bring_up, final_reads, progress, review, settle};
 
 /// How long the cluster may take to come to rest once everything is healed.
 const QUIESCENT_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take until a healed cluster is as it was before the run.
+const EQUAL_WITHIN: Duration = Duration::from_secs(15);
 const FINAL_READS_WITHIN: Duration = Duration::from_secs(120);
 /// The lease of an accepted row, by the contract.
 const LEASE: Duration = Duration::from_secs(5);
@@ -43,6 +49,8 @@ pub struct Job {
     pub repeat: String,
     /// Whoever asked for it says what came out, in words of their own.
     pub brief: bool,
+    /// Where the harness kills itself, for tests of healing.
+    pub death: Option<Death>,
 }
 
 /// A run that was judged.
@@ -57,13 +65,17 @@ pub struct Finished {
 pub async fn run(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
     let engine = Engine::connect().await.environment()?;
     let _lock = job.workspace.lock(&job.bring_up.project).environment()?;
-    bring_up::make_way(&job.workspace, &job.bring_up, &engine, out).await?;
+    bring_up::make_way(&job.workspace, &job.bring_up, out).await?;
     let brought_up = interrupted_or(interrupt, bring_up::bring_up(&job.workspace, &job.bring_up, &job.plan, &engine, out)).await;
     let result = match brought_up {
         Some(Ok(cluster)) => run_on(job, &cluster, &engine, interrupt, out).await,
         Some(Err(failure)) => Err(failure),
         None => Err(Failure { exit: Exit::Interrupted, error: anyhow::anyhow!("interrupted before the load began") }),
     };
+    if interrupt.is_enough() {
+        // The guardian may be at work on it.
+        return result;
+    }
     bring_up::take_down(&job.workspace, &job.bring_up, job.keep_up, &engine, out).await;
     result
 }
@@ -74,16 +86,28 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let header = header(job, cluster, started_at);
     let recorder = Recorder::create(folder.path(), &header).context("cannot create the history").environment()?;
     let logs = Logs::follow(cluster, engine, &folder.logs());
-    folder.write_cluster(&Surroundings::of(job, cluster, engine).await.environment()?).environment()?;
-    let stage = Stage { job, cluster, engine, folder: &folder, nonce: &header.nonce, recorder: &recorder, interrupt, out };
+    let site = Site { engine: engine.clone(), cluster: cluster.clone() };
+    let fingerprint = Fingerprint::take_settled(&site).await;
+    let fingerprint = fingerprint.context("cannot tell what the cluster is like before the run").environment()?;
+    folder.write_cluster(&Surroundings::of(job, &site, fingerprint.clone()).await.environment()?).environment()?;
+    let run = std::path::absolute(folder.path()).environment()?;
+    let scene = Scene { engine: engine.host().to_owned(), cluster: cluster.clone(), run, fingerprint };
+    let stage = Stage { job, cluster, site: &site, scene: &scene, nonce: &header.nonce, recorder: &recorder, interrupt, out };
 
     let played = stage.play().await;
     logs.stop().await;
     if played.is_ok() {
         recorder.write_through(&Entry::End { t_us: recorder.now_us() });
     }
-    recorder.finish().context("cannot write the history; is the disk full?").environment()?;
+    let finished = recorder.finish();
     played?;
+    let kept = || {
+        format!(
+            "cannot write the history, is the disk full? `harness check {}` judges what there is",
+            short(folder.path()).display()
+        )
+    };
+    finished.with_context(kept).environment()?;
     let report = review::review(&folder).environment()?;
     if !job.brief {
         out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
@@ -103,8 +127,8 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
 struct Stage<'a> {
     job: &'a Job,
     cluster: &'a Cluster,
-    engine: &'a Engine,
-    folder: &'a RunFolder,
+    site: &'a Site,
+    scene: &'a Scene,
     nonce: &'a str,
     recorder: &'a Recorder,
     interrupt: &'a Interrupt,
@@ -116,7 +140,7 @@ impl Stage<'_> {
     async fn play(&self) -> Result<(), Failure> {
         let observers = Observers::start(self.cluster, self.recorder.clone(), self.nonce.to_owned()).await.environment()?;
         let last_heal_us = self.load_and_break().await?;
-        if !self.interrupt.is_raised() {
+        if !self.interrupt.is_raised() && !self.recorder.is_broken() {
             self.come_to_rest_and_read(last_heal_us).await;
         }
         if self.interrupt.is_raised() {
@@ -129,36 +153,99 @@ impl Stage<'_> {
     /// Load and faults side by side, until the schedule is over and everything is healed. Says when the last heal was.
     async fn load_and_break(&self) -> Result<Option<u64>, Failure> {
         let Self { job, cluster, recorder, .. } = *self;
-        let journal = Journal::create(job.workspace.state(), self.engine.host(), cluster)
-            .context("cannot create the journal")
-            .environment()?;
+        let state = job.workspace.state();
+        let journal = Journal::create(state, self.scene.clone(), job.death).context("cannot create the journal").environment()?;
+        // From here on somebody heals, whatever becomes of this process.
+        let program = guardian::own_program().context("cannot find the harness's own program").environment()?;
+        let guardian = Guardian::start(&program, state, &cluster.project).await.environment()?;
         let load = Load::start(&job.plan, cluster, self.nonce, recorder).await.environment()?;
         recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
-        let nemesis = Nemesis::start(&job.plan, cluster, self.engine, journal, recorder, load.epoch_us());
+        let nemesis = Nemesis::start(&job.plan, self.site, journal, recorder, load.epoch_us());
         let progress = progress::Lines::new(&job.plan, load.epoch_us(), load.tally(), nemesis.active(), recorder.clone());
 
-        let stopper = load.stopper();
+        let (stopper, in_force) = (load.stopper(), nemesis.active());
         let mut finish = std::pin::pin!(load.finish());
-        let loaded = tokio::select! {
-            loaded = &mut finish => loaded,
-            never = progress.show(self.out) => match never {},
-            () = self.interrupt.raised() => {
-                self.out.note("interrupted: healing, then saving what was recorded");
-                stopper.stop();
-                // Healing goes on beside the last answers.
-                nemesis.stop();
-                finish.await
-            }
+        let end_early = |why: &str| {
+            self.out.note(format!("{why}: healing, then saving what was recorded"));
+            stopper.stop();
+            // Healing goes on beside the last answers.
+            nemesis.stop();
         };
-        self.enter(Phase::Heal);
-        let last_heal_us = nemesis.heal_all().await;
-        if let Err(error) = loaded {
-            self.trouble(format!("the load failed: {error}"));
-        }
-        if let Err(error) = journal::close_if_healed(job.workspace.state(), &cluster.project, self.folder.path()) {
-            self.trouble(error.to_string());
-        }
+        let loaded = tokio::select! {
+            loaded = &mut finish => Some(loaded),
+            never = progress.show(self.out) => match never {},
+            () = self.interrupt.raised() => { end_early("interrupted"); None }
+            () = recorder.broken() => { end_early("the history cannot be written any more, is the disk full?"); None }
+        };
+        let healing = async {
+            let loaded = match loaded {
+                Some(loaded) => loaded,
+                None => finish.await,
+            };
+            self.enter(Phase::Heal);
+            if let Err(error) = loaded {
+                self.trouble(format!("the load failed: {error}"));
+            }
+            nemesis.heal_all().await
+        };
+        let last_heal_us = self.unless_left_to(&guardian, healing, &in_force).await?;
+        self.close_journal(guardian).await;
         Ok(last_heal_us)
+    }
+
+    /// Heals, whatever the user says meanwhile: a second interrupt is told what is left, a third one leaves it to the guardian.
+    async fn unless_left_to<T>(
+        &self,
+        guardian: &Guardian,
+        healing: impl Future<Output = T>,
+        in_force: &watch::Receiver<Vec<String>>,
+    ) -> Result<T, Failure> {
+        let told = async {
+            self.interrupt.said(2).await;
+            let left = in_force.borrow().join(", ");
+            let left = if left.is_empty() { "the last answers are awaited" } else { &left };
+            self.out.note(format!("healing goes on ({left}); once more, and it is left to the guardian"));
+            self.interrupt.enough().await;
+        };
+        tokio::select! {
+            biased;
+            healed = healing => Ok(healed),
+            () = told => {
+                let id = guardian.id().map(|id| format!(" (process {id})")).unwrap_or_default();
+                let project = &self.cluster.project;
+                let error = anyhow::anyhow!(
+                    "interrupted again and again: healing is left to the guardian{id}; `harness heal --project {project}` waits for it"
+                );
+                Err(Failure { exit: Exit::Environment, error })
+            }
+        }
+    }
+
+    /// Compares the cluster with what it was, and lets the guardian go, unless something is left for it.
+    async fn close_journal(&self, guardian: Guardian) {
+        let Self { job, cluster, .. } = *self;
+        if let Err(expired) = self.scene.fingerprint.wait_until_equal(self.site, EQUAL_WITHIN).await {
+            self.trouble(format!("everything was healed, and yet the cluster is not as it was: {}", expired.last_seen));
+        }
+        let state = job.workspace.state();
+        let open = match journal::left(state, &cluster.project) {
+            Ok(left) => left.unwrap_or_default().open,
+            Err(error) => return self.trouble(format!("the journal cannot be read, the guardian heals: {error}")),
+        };
+        if !open.is_empty() {
+            let open: Vec<String> = open.iter().map(leftovers::advice).collect();
+            self.trouble(format!("not healed: {}; then run `harness heal --project {}`", open.join("; "), cluster.project));
+            // What is removed anyway needs no guardian, and should the removal fail, the next start heals.
+            if job.bring_up.use_running || job.keep_up {
+                return;
+            }
+        } else if let Err(error) = journal::close(state, &cluster.project) {
+            self.trouble(format!("the journal cannot be moved into the run's folder: {error}"));
+        }
+        // It was needed by nobody: that it is gone changes no verdict.
+        if let Err(error) = guardian.release().await {
+            self.out.note(format!("warning: the guardian was not there any more, or did not leave: {error}"));
+        }
     }
 
     /// The judge decides what it means when the cluster does not come to rest: the reads are done either way.
@@ -225,10 +312,13 @@ struct Surroundings {
     repeat: String,
     /// Image of each service, as the engine names it.
     images: BTreeMap<String, String>,
+    /// What the cluster was like before the first fault.
+    fingerprint: Fingerprint,
 }
 
 impl Surroundings {
-    async fn of(job: &Job, cluster: &Cluster, engine: &Engine) -> Result<Self, crate::engine::EngineError> {
+    async fn of(job: &Job, site: &Site, fingerprint: Fingerprint) -> Result<Self, crate::engine::EngineError> {
+        let Site { engine, cluster } = site;
         let facts = engine.facts().await?;
         let containers = engine.containers(&cluster.project).await?;
         Ok(Self {
@@ -240,6 +330,7 @@ impl Surroundings {
                 .iter()
                 .map(|container| (crate::cluster::service_name(container), container.image.clone()))
                 .collect(),
+            fingerprint,
         })
     }
 }

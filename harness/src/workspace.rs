@@ -2,7 +2,7 @@
 
 mod catalogue;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use judge::scenario::Scenario;
 use crate::cluster::SCALED;
 
 pub use catalogue::Listed;
+use crate::locks::{self, Lock, LockError};
 
 /// The compose file marks the top of a checkout.
 const MARK: &str = "docker-compose.yml";
@@ -35,8 +36,10 @@ pub enum WorkspaceError {
     Scenario(#[from] judge::scenario::ScenarioError),
     #[error("{scenario} cannot be planned: {error}")]
     Plan { scenario: String, error: judge::plan::PlanError },
-    #[error("another harness is working on compose project {project}; wait for it to end")]
-    Busy { project: String },
+    #[error("another harness is working on compose project {project} ({holder}); wait for it to end")]
+    Busy { project: String, holder: String },
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }
 
 #[derive(Debug, Clone)]
@@ -44,13 +47,6 @@ pub struct Workspace {
     root: PathBuf,
     runs: PathBuf,
     state: PathBuf,
-}
-
-/// Held while a harness works on a compose project.
-#[derive(Debug)]
-#[must_use]
-pub struct Lock {
-    _file: File,
 }
 
 impl Workspace {
@@ -83,14 +79,9 @@ impl Workspace {
 
     /// Keeps a second harness off the project until the lock is dropped, also by the end of the process.
     pub fn lock(&self, project: &str) -> Result<Lock, WorkspaceError> {
-        let path = self.state.join(format!("{project}.lock"));
-        let failed = |error| WorkspaceError::Io { what: "lock", path: path.clone(), error };
-        fs::create_dir_all(&self.state).map_err(failed)?;
-        let file = File::create(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(WorkspaceError::Busy { project: project.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+        match locks::take(&self.state.join(format!("{project}.lock")), "a run, or a command") {
+            Err(LockError::Held { holder, .. }) => Err(WorkspaceError::Busy { project: project.to_owned(), holder }),
+            other => Ok(other?),
         }
     }
 

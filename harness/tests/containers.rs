@@ -4,6 +4,9 @@
 mod containers {
     mod cluster;
     mod foreign;
+    mod ground;
+    mod guardian;
+    mod healing;
     mod images;
     mod links;
     mod nemesis;

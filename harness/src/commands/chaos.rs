@@ -51,7 +51,7 @@ async fn start(
     let interrupt = Interrupt::install().environment()?;
     out.note(format!("{} (seed {}): {}", plan.scenario, plan.seed, plan.hypothesis));
     let bring_up = request(options, plant);
-    let job = Job { workspace, plan, bring_up, keep_up: options.keep_up, repeat, brief: false };
+    let job = Job { workspace, plan, bring_up, keep_up: options.keep_up, repeat, brief: false, death: options.die_at };
     Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
 }
 
@@ -61,6 +61,7 @@ pub(super) fn request(options: &RunOptions, plant: Option<String>) -> bring_up::
         project: options.use_running.clone().unwrap_or_else(|| OWN_PROJECT.into()),
         use_running: options.use_running.is_some(),
         plant,
+        heal: options.heal,
     }
 }
 

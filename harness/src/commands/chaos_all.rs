@@ -70,7 +70,7 @@ async fn one(workspace: &Workspace, listed: &Listed, seed: u64, args: &RunArgs, 
         let plan = workspace.plan(&scenario, seed, &overrides).usage()?;
         let bring_up = chaos::request(&args.options, None);
         let keep_up = args.options.keep_up;
-        let job = Job { workspace: workspace.clone(), plan, bring_up, keep_up, repeat: repeat.clone(), brief: true };
+        let job = Job { workspace: workspace.clone(), plan, bring_up, keep_up, repeat: repeat.clone(), brief: true, death: None };
         Box::pin(run::run(&job, interrupt, out)).await
     };
     let ended = ended.await;

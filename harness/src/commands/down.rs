@@ -1,5 +1,6 @@
 //! `down`: a cluster that the harness started is removed.
 
+use crate::bring_up;
 use crate::cli::DownArgs;
 use crate::cluster::{self, ComposeTool};
 use crate::engine::Engine;
@@ -11,6 +12,8 @@ pub(super) async fn execute(workspace: &Workspace, args: &DownArgs, out: &Output
     let engine = Engine::connect().await.environment()?;
     let project = &args.project.project;
     let _lock = workspace.lock(project).environment()?;
+    // A guardian would start again what is taken down.
+    drop(bring_up::healer(workspace, project, out).await?);
     let tool = ComposeTool::detect().await.environment()?;
     let removed = cluster::down(&engine, &tool, workspace.root(), project, args.volumes).await.environment()?;
     out.result(if removed {

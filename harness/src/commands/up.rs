@@ -11,9 +11,11 @@ use crate::workspace::{ROSTER, Workspace};
 pub(super) async fn execute(workspace: &Workspace, args: &ProjectArgs, out: &Output) -> Result<Exit, Failure> {
     let engine = Engine::connect().await.environment()?;
     let _lock = workspace.lock(&args.project).environment()?;
-    bring_up::heal_leftovers(workspace, Some(&args.project), &engine, out).await?;
+    let healer = bring_up::healer(workspace, &args.project, out).await?;
+    bring_up::heal_leftovers(workspace, &args.project, &healer, out).await?;
+    drop(healer);
     let images = bring_up::images(workspace, &engine, false, out).await?;
-    let request = Request { project: args.project.clone(), use_running: false, plant: None };
+    let request = Request { project: args.project.clone(), use_running: false, plant: None, heal: false };
     let cluster = bring_up::up(workspace, &request, &engine, &images, Start::Keep, ROSTER.len(), out).await?;
     for node in &cluster.nodes {
         out.result(format!("{:<16} {}  ({})", node.name, node.url, node.id));

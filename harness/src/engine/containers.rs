@@ -167,7 +167,7 @@ fn whole_second(since: &str) -> i32 {
     since.parse::<jiff::Timestamp>().ok().and_then(|since| i32::try_from(since.as_second()).ok()).unwrap_or_default()
 }
 
-fn container(id: &str) -> String {
+pub(super) fn container(id: &str) -> String {
     format!("container {id}")
 }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::site::Site;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, LONGEST_CALL};
 use crate::poll::{self, Asked, Expired};
 use crate::stores::StoreError;
 
@@ -100,6 +100,23 @@ pub trait Fault: std::fmt::Debug + Send + Sync {
     /// Works on while the fault is in force, e.g. renews what would expire; dropped when it is over.
     async fn keep_up(&self, _site: &Site, _target: &Target, _before: &Before) {
         std::future::pending::<()>().await;
+    }
+
+    /// How long one call that injects may take before the harness gives it up, and may have its effect after that the
+    /// harness has died.
+    fn longest_call(&self) -> Duration {
+        LONGEST_CALL
+    }
+
+    /// Are calls that hurt made after `inject` has returned, by [`Fault::keep_up`] or by what was injected? If so, one may
+    /// be on its way whenever the harness dies, and whoever heals goes on looking for [`Fault::longest_call`].
+    fn works_on(&self) -> bool {
+        true
+    }
+
+    /// What a person types to take the effect away.
+    fn by_hand(&self, target: &Target) -> String {
+        format!("docker inspect {}", target.container)
     }
 
     /// Must the effect show all the time while it is in force? Not where it comes and goes.

@@ -8,30 +8,50 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use judge::plan::FaultKind;
 use serde::{Deserialize, Serialize};
 
+use super::death::Death;
 use super::fault::{Before, Target};
+use super::fingerprint::Fingerprint;
 use crate::cluster::Cluster;
 
 /// Name of the journal inside a run folder.
 const FILE: &str = "journal.ndjson";
 
+/// Where the faults are injected, and what healing must come back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scene {
+    /// Where the engine answers.
+    pub engine: String,
+    pub cluster: Cluster,
+    /// The run's folder, from the root.
+    pub run: PathBuf,
+    /// The cluster before the first fault.
+    pub fingerprint: Fingerprint,
+}
+
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 enum Line {
-    /// The first line: where the faults are injected.
-    Cluster {
-        engine: String,
-        cluster: Cluster,
-    },
+    /// The first line.
+    Scene(Box<Scene>),
     WillInject {
         fault: usize,
         kind: FaultKind,
         target: Target,
         before: Before,
+        /// How long one call of this fault may take before the harness gives it up. Until then it may have its effect,
+        /// also where the harness has died meanwhile.
+        call_ms: u64,
+    },
+    /// Every call that injects has been answered, and the fault makes no more: none is on its way.
+    Injected {
+        fault: usize,
+        service: String,
     },
     Healed {
         fault: usize,
@@ -50,6 +70,8 @@ pub struct Journal {
 struct State {
     file: File,
     last_heal_us: Option<u64>,
+    lines: u32,
+    death: Option<Death>,
 }
 
 /// A fault that nobody is known to have healed.
@@ -58,32 +80,46 @@ pub struct Open {
     pub kind: FaultKind,
     pub target: Target,
     pub before: Before,
+    /// A call that injects may have been on its way when the harness died, for at most so long; `None` if there was none.
+    pub on_its_way: Option<Duration>,
 }
 
 /// What a run left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Left {
-    /// Where the engine answers, and the cluster; `None` if the run died before it wrote them down.
-    pub site: Option<(String, Cluster)>,
+    /// `None` if the run died before it had written it down: then nothing was injected.
+    pub scene: Option<Scene>,
     pub open: Vec<Open>,
 }
 
 impl Journal {
     /// # Errors
     /// There is one already (somebody has to heal first), or it cannot be written.
-    pub fn create(state: &Path, engine: &str, cluster: &Cluster) -> io::Result<Self> {
-        let path = path(state, &cluster.project);
+    pub fn create(state: &Path, scene: Scene, death: Option<Death>) -> io::Result<Self> {
+        let path = path(state, &scene.cluster.project);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
-        let journal = Self { path, state: Mutex::new(State { file, last_heal_us: None }) };
-        journal.put(&Line::Cluster { engine: engine.to_owned(), cluster: cluster.clone() })?;
+        let journal = Self { path, state: Mutex::new(State { file, last_heal_us: None, lines: 0, death }) };
+        journal.put(&Line::Scene(Box::new(scene)))?;
         Ok(journal)
     }
 
-    pub(super) fn will_inject(&self, fault: usize, kind: FaultKind, target: &Target, before: &Before) -> io::Result<()> {
-        self.put(&Line::WillInject { fault, kind, target: target.clone(), before: before.clone() })
+    pub(super) fn will_inject(
+        &self,
+        fault: usize,
+        kind: FaultKind,
+        target: &Target,
+        before: &Before,
+        longest_call: Duration,
+    ) -> io::Result<()> {
+        let call_ms = u64::try_from(longest_call.as_millis()).unwrap_or(u64::MAX);
+        self.put(&Line::WillInject { fault, kind, target: target.clone(), before: before.clone(), call_ms })
+    }
+
+    pub(super) fn injected(&self, fault: usize, target: &Target) -> io::Result<()> {
+        self.put(&Line::Injected { fault, service: target.service.clone() })
     }
 
     pub(super) fn healed(&self, fault: usize, target: &Target) -> io::Result<()> {
@@ -103,7 +139,12 @@ impl Journal {
         text.push(b'\n');
         let state = &mut self.lock();
         state.file.write_all(&text)?;
-        state.file.sync_data()
+        state.file.sync_data()?;
+        state.lines += 1;
+        if let Some(death) = &state.death {
+            death.after(state.lines);
+        }
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -123,7 +164,7 @@ impl Journal {
 /// The journal cannot be read.
 pub fn left(state: &Path, project: &str) -> io::Result<Option<Left>> {
     match std::fs::read_to_string(path(state, project)) {
-        Ok(text) => Ok(Some(parse(&text))),
+        Ok(text) => parse(&text).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -147,29 +188,20 @@ pub fn projects(state: &Path) -> io::Result<Vec<String>> {
     Ok(projects)
 }
 
-/// Why a journal stays where it is.
-#[derive(Debug, thiserror::Error)]
-pub enum CloseError {
-    #[error("{} fault(s) could not be healed; look at the services with `docker ps`, then run `harness heal`", .0)]
-    Open(usize),
-    #[error("cannot read or move the journal: {0}")]
-    Io(#[from] io::Error),
-}
-
-/// Moves the project's journal into the run folder, unless it leaves a fault open: then it stays for whoever heals.
+/// Moves the project's journal into the run's folder.
 ///
 /// # Errors
-/// Something is open, or the journal cannot be read or moved.
-pub fn close_if_healed(state: &Path, project: &str, run: &Path) -> Result<(), CloseError> {
-    match left(state, project)? {
-        Some(left) if !left.open.is_empty() => Err(CloseError::Open(left.open.len())),
-        Some(_) => {
-            // They may lie on different file systems.
-            std::fs::copy(path(state, project), run.join(FILE))?;
-            Ok(remove(state, project)?)
-        }
+/// It cannot be read or moved. Where only the folder of the run cannot take it, e.g. since its disk is full, it is gone
+/// from here all the same: nobody needs it any more.
+pub fn close(state: &Path, project: &str) -> io::Result<()> {
+    let Some(left) = left(state, project)? else { return Ok(()) };
+    let kept = match left.scene {
+        // They may lie on different file systems.
+        Some(scene) => std::fs::copy(path(state, project), scene.run.join(FILE)).map(drop),
         None => Ok(()),
-    }
+    };
+    remove(state, project)?;
+    kept
 }
 
 /// Removes the journal of a run whose folder is not known any more.
@@ -180,37 +212,51 @@ pub fn remove(state: &Path, project: &str) -> io::Result<()> {
     std::fs::remove_file(path(state, project))
 }
 
-fn path(state: &Path, project: &str) -> PathBuf {
+pub(super) fn path(state: &Path, project: &str) -> PathBuf {
     state.join(format!("{project}.ndjson"))
 }
 
-fn parse(text: &str) -> Left {
-    let (mut site, mut open) = (None, BTreeMap::new());
-    // A torn last line belongs to an injection that had not begun: the entry is on disk first.
-    for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+/// # Errors
+/// A whole line cannot be understood: what it says may have to be healed.
+fn parse(text: &str) -> io::Result<Left> {
+    let (mut scene, mut open) = (None, BTreeMap::new());
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        // A torn last line belongs to an injection that had not begun, or to a step that is made again: the entry is on
+        // disk first.
+        let Some(line) = line.strip_suffix('\n') else { break };
+        let line = serde_json::from_str(line)
+            .map_err(|error| io::Error::other(format!("line {} is of another version, or damaged ({error})", index + 1)))?;
         match line {
-            Line::Cluster { engine, cluster } => site = Some((engine, cluster)),
-            Line::WillInject { fault, kind, target, before } => {
-                open.insert((fault, target.service.clone()), Open { kind, target, before });
+            Line::Scene(found) => scene = Some(*found),
+            Line::WillInject { fault, kind, target, before, call_ms } => {
+                let on_its_way = Some(Duration::from_millis(call_ms));
+                open.insert((fault, target.service.clone()), Open { kind, target, before, on_its_way });
+            }
+            Line::Injected { fault, service } => {
+                if let Some(open) = open.get_mut(&(fault, service)) {
+                    open.on_its_way = None;
+                }
             }
             Line::Healed { fault, service } => {
                 open.remove(&(fault, service));
             }
         }
     }
-    Left { site, open: open.into_values().collect() }
+    Ok(Left { scene, open: open.into_values().collect() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const CALL: Duration = Duration::from_secs(40);
+
     fn target(service: &str) -> Target {
         Target { service: service.into(), container: format!("id-{service}") }
     }
 
-    fn cluster() -> Cluster {
-        Cluster {
+    fn scene(run: &Path) -> Scene {
+        let cluster = Cluster {
             project: "p".into(),
             nodes: Vec::new(),
             nats: "127.0.0.1:4222".into(),
@@ -218,11 +264,16 @@ mod tests {
             redis: "127.0.0.1:6379".into(),
             links: None,
             containers: BTreeMap::new(),
-        }
+        };
+        Scene { engine: "unix:///engine.sock".into(), cluster, run: run.to_owned(), fingerprint: Fingerprint::default() }
     }
 
     fn journal(state: &Path) -> io::Result<Journal> {
-        Journal::create(state, "unix:///engine.sock", &cluster())
+        Journal::create(state, scene(state), None)
+    }
+
+    fn append(journal: &Journal, text: &[u8]) {
+        OpenOptions::new().append(true).open(journal.path()).expect("open").write_all(text).expect("written");
     }
 
     #[test]
@@ -230,25 +281,46 @@ mod tests {
         let runs = tempfile::tempdir().expect("temp dir");
         let journal = journal(runs.path()).expect("journal");
         let before = Before::of(&7).expect("kept");
-        journal.will_inject(0, FaultKind::Stop, &target("a"), &before).expect("write");
-        journal.will_inject(1, FaultKind::Pause, &target("b"), &before).expect("write");
+        journal.will_inject(0, FaultKind::Stop, &target("a"), &before, CALL).expect("write");
+        journal.will_inject(1, FaultKind::Pause, &target("b"), &before, CALL).expect("write");
+        journal.will_inject(2, FaultKind::Kill, &target("c"), &before, CALL).expect("write");
+        journal.injected(1, &target("b")).expect("write");
         journal.healed(0, &target("a")).expect("write");
-        let mut file = OpenOptions::new().append(true).open(journal.path()).expect("open");
-        file.write_all(b"{\"step\":\"will_inj").expect("tear");
+        append(&journal, b"{\"step\":\"will_inj");
 
         let left = left(runs.path(), "p").expect("read").expect("journal");
-        assert_eq!(left.site, Some(("unix:///engine.sock".into(), cluster())));
-        assert_eq!(left.open, [Open { kind: FaultKind::Pause, target: target("b"), before }]);
+        assert_eq!(left.scene, Some(scene(runs.path())));
+        let pause = Open { kind: FaultKind::Pause, target: target("b"), before: before.clone(), on_its_way: None };
+        let kill = Open { kind: FaultKind::Kill, target: target("c"), before, on_its_way: Some(CALL) };
+        assert_eq!(left.open, [pause, kill]);
         assert_eq!(projects(runs.path()).expect("list"), ["p"]);
     }
 
     #[test]
-    fn a_run_does_not_start_over_an_open_journal() {
+    fn a_line_that_cannot_be_understood_is_never_passed_over() {
         let runs = tempfile::tempdir().expect("temp dir");
-        let _first = journal(runs.path()).expect("journal");
-        let second = journal(runs.path()).expect_err("must refuse");
-        assert_eq!(second.kind(), io::ErrorKind::AlreadyExists);
-        close_if_healed(runs.path(), "p", runs.path()).expect("nothing is open");
-        assert_eq!(left(runs.path(), "p").expect("read"), None);
+        let journal = journal(runs.path()).expect("journal");
+        append(&journal, b"{\"step\":\"will_melt\"}\n");
+        let error = left(runs.path(), "p").expect_err("not understood");
+        assert!(error.to_string().starts_with("line 2 is of another version"), "{error}");
+    }
+
+    #[test]
+    fn a_run_does_not_start_over_an_open_journal() {
+        let (state, run) = (tempfile::tempdir().expect("temp dir"), tempfile::tempdir().expect("temp dir"));
+        let first = || Journal::create(state.path(), scene(run.path()), None);
+        let _first = first().expect("journal");
+        assert_eq!(first().expect_err("must refuse").kind(), io::ErrorKind::AlreadyExists);
+        close(state.path(), "p").expect("moved");
+        assert_eq!(left(state.path(), "p").expect("read"), None);
+        assert!(run.path().join(FILE).is_file());
+    }
+
+    #[test]
+    fn a_run_folder_that_cannot_take_the_journal_keeps_nobody_from_starting() {
+        let state = tempfile::tempdir().expect("temp dir");
+        Journal::create(state.path(), scene(Path::new("/nowhere")), None).expect("journal");
+        close(state.path(), "p").expect_err("there is no such folder");
+        assert_eq!(left(state.path(), "p").expect("read"), None);
     }
 }

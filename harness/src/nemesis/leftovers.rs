@@ -1,68 +1,153 @@
-//! Heals what an earlier run left broken: what its journal leaves open, by the same heal and proof as in the run.
+//! Heals what a run left broken: what its journal leaves open, by the same heal and proof as in the run. Whoever calls
+//! this holds [`healer_lock`].
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
 
-use super::fault::Hit;
+use super::fault::{Hit, Seen};
 use super::faults;
-use super::journal::{self, Open};
+use super::journal::{self, Open, Scene};
 use super::site::Site;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
+
+/// A cluster whose faults are all healed needs a moment until every node says so.
+const EQUAL_WITHIN: Duration = Duration::from_secs(15);
+/// How often it is looked whether a late call of the dead harness broke something again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LeftoverError {
     #[error("cannot read or close the journal of project {project} under {state}: {error}", state = state.display())]
-    Journal { project: String, state: std::path::PathBuf, error: io::Error },
-    #[error("{} could not be healed: {}; look at it with `docker inspect`, then run `harness heal` again", services.join(", "), details.join("; "))]
-    Unhealed { services: Vec<String>, details: Vec<String> },
+    Journal { project: String, state: PathBuf, error: io::Error },
+    #[error(
+        "the engine of the run that broke project {project} does not answer: {error}; if it is gone for good, remove {journal}",
+        journal = journal.display()
+    )]
+    Engine { project: String, journal: PathBuf, error: EngineError },
+    #[error("not healed: {}; do that by hand, then run `harness heal` again", .0.join("; "))]
+    Unhealed(Vec<String>),
 }
 
-/// Heals one project; says what was healed, nothing if there was no journal or nothing open in it.
+/// What healing came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Healed {
+    /// One sentence for each fault that was open.
+    pub faults: Vec<String>,
+    /// In what the cluster differs from what it was before the run, now that nothing is left to heal.
+    pub differences: Option<String>,
+}
+
+/// Held by whoever heals a project: a run's guardian all its life, a person's `harness heal`, the next start.
+#[must_use]
+pub fn healer_lock(state: &Path, project: &str) -> PathBuf {
+    state.join(format!("{project}.healer.lock"))
+}
+
+/// What is broken, and what a person types against it.
+#[must_use]
+pub fn advice(open: &Open) -> String {
+    let (word, service) = (open.kind.word(), &open.target.service);
+    match faults::of(open.kind) {
+        Ok(fault) => format!("{word} {service}: try `{}`", fault.by_hand(&open.target)),
+        Err(reason) => format!("{word} {service}: {reason}"),
+    }
+}
+
+/// Heals one project, goes on looking until no call of the dead harness can be on its way any more, compares with what
+/// was before the run, and closes the journal. Says nothing where there was no journal.
 ///
 /// # Errors
 /// Something stays broken; the journal stays, too.
-pub async fn heal(state: &Path, project: &str, engine: &Engine) -> Result<Vec<String>, LeftoverError> {
+pub async fn heal(state: &Path, project: &str) -> Result<Option<Healed>, LeftoverError> {
     let journal_error = |error| LeftoverError::Journal { project: project.to_owned(), state: state.to_owned(), error };
     let Some(left) = journal::left(state, project).map_err(journal_error)? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
-    // Without a site nothing was injected: it is on disk first.
-    let healed = match left.site {
-        Some((_, cluster)) => heal_open(&Site { engine: engine.clone(), cluster }, left.open).await?,
-        None => Vec::new(),
+    let healed = match left.scene {
+        Some(scene) if !left.open.is_empty() => {
+            let engine = Engine::connect_to(&scene.engine).await.map_err(|error| LeftoverError::Engine {
+                project: project.to_owned(),
+                journal: journal::path(state, project),
+                error,
+            })?;
+            heal_open(engine, scene, left.open).await?
+        }
+        // Without a scene nothing was injected: it is on disk first.
+        _ => Healed::default(),
     };
-    journal::remove(state, project).map_err(journal_error)?;
-    Ok(healed)
+    journal::close(state, project).map_err(journal_error)?;
+    Ok(Some(healed))
 }
 
-async fn heal_open(site: &Site, open: Vec<Open>) -> Result<Vec<String>, LeftoverError> {
-    // All heal calls first: one service may need another before it is healthy.
-    let mut called = Vec::new();
-    for Open { kind, target, before } in open {
+async fn heal_open(engine: Engine, scene: Scene, open: Vec<Open>) -> Result<Healed, LeftoverError> {
+    let Scene { cluster, fingerprint, .. } = scene;
+    let site = Site { engine, cluster };
+    // From here on nobody makes new calls: what was on its way is over when its time has passed.
+    let on_their_way = open.iter().filter_map(|open| open.on_its_way).max();
+    let over = on_their_way.map(|longest| Instant::now() + longest);
+    let (mut hits, mut faults) = (Vec::new(), Vec::new());
+    for Open { kind, target, before, .. } in open {
         // A container that is gone cannot be broken any more.
-        if let Err(error) = site.inspect(&target).await
-            && error.is_not_found()
-        {
+        if site.inspect(&target).await.is_err_and(|error| error.is_not_found()) {
+            faults.push(format!("{} {}: its container is gone", kind.word(), target.service));
             continue;
         }
-        let fault = faults::of(kind)
-            .map_err(|reason| LeftoverError::Unhealed { services: vec![target.service.clone()], details: vec![reason] })?;
-        let hit = Hit { fault, target, before };
-        let error = hit.heal(site).await.err();
-        called.push((kind, hit, error));
+        let fault = faults::of(kind).map_err(|reason| LeftoverError::Unhealed(vec![reason]))?;
+        hits.push((kind.word(), Hit { fault, target, before }));
     }
-    let proofs = join_all(called.iter().map(|(_, hit, _)| hit.heal_until_proven(site))).await;
-    let (mut healed, mut services, mut details) = (Vec::new(), Vec::new(), Vec::new());
-    for ((kind, hit, error), proof) in called.into_iter().zip(proofs) {
+    for (word, hit, seen) in prove_healed(&site, hits.iter().collect()).await? {
+        faults.push(format!("{word} {}: {seen}", hit.target.service));
+    }
+    if let Some(over) = over {
+        faults.extend(keep_healed(&site, &hits, over).await?);
+    }
+    let differences = if site.engine.containers(&site.cluster.project).await.is_ok_and(|left| left.is_empty()) {
+        Some(String::from("all of its containers are gone"))
+    } else {
+        fingerprint.wait_until_equal(&site, EQUAL_WITHIN).await.err().map(|expired| expired.last_seen)
+    };
+    Ok(Healed { faults, differences })
+}
+
+/// Heals all side by side, since one service may need another before it is healthy; says what showed it.
+async fn prove_healed<'a>(
+    site: &Site,
+    hits: Vec<&'a (&'static str, Hit)>,
+) -> Result<Vec<(&'static str, &'a Hit, String)>, LeftoverError> {
+    let healings = hits.into_iter().map(|(word, hit)| async move {
+        let error = hit.heal(site).await.err();
+        (*word, hit, error, hit.heal_until_proven(site).await)
+    });
+    let (mut healed, mut unhealed) = (Vec::new(), Vec::new());
+    for (word, hit, error, proof) in join_all(healings).await {
         match proof {
-            Ok(seen) => healed.push(format!("{} {}: {seen}", kind.word(), hit.target.service)),
+            Ok(seen) => healed.push((word, hit, seen)),
             Err(expired) => {
-                details.push(error.map_or_else(|| expired.to_string(), |error| format!("{error}; {expired}")));
-                services.push(hit.target.service);
+                let why = error.map_or_else(|| expired.to_string(), |error| format!("{error}; {expired}"));
+                unhealed.push(format!("{word} {}: {why}; try `{}`", hit.target.service, hit.fault.by_hand(&hit.target)));
             }
         }
     }
-    if services.is_empty() { Ok(healed) } else { Err(LeftoverError::Unhealed { services, details }) }
+    if unhealed.is_empty() { Ok(healed) } else { Err(LeftoverError::Unhealed(unhealed)) }
+}
+
+/// Looks until `over`, and heals what comes back; says what did.
+async fn keep_healed(site: &Site, hits: &[(&'static str, Hit)], over: Instant) -> Result<Vec<String>, LeftoverError> {
+    let mut came_back = Vec::new();
+    while Instant::now() < over {
+        let looks = join_all(hits.iter().map(|(_, hit)| hit.fault.healed(site, &hit.target, &hit.before))).await;
+        let broken: Vec<&(&'static str, Hit)> =
+            hits.iter().zip(looks).filter(|(_, look)| matches!(look, Ok(Seen::NotYet(_)))).map(|(hit, _)| hit).collect();
+        if !broken.is_empty() {
+            for (word, hit, seen) in prove_healed(site, broken).await? {
+                came_back.push(format!("{word} {}: it came back, and was healed again: {seen}", hit.target.service));
+            }
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(came_back)
 }

@@ -69,6 +69,15 @@ impl JetStream {
         Ok(api::stream_state(&answer)?)
     }
 
+    /// How the stream is set up: each setting with its value as JSON.
+    ///
+    /// # Errors
+    /// As for [`Self::stream`].
+    pub async fn stream_config(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        let answer = self.ask("asking for the stream's settings", api::info_subject(), Vec::new()).await?;
+        Ok(api::stream_config(&answer)?)
+    }
+
     /// The durable consumers of the stream, by name.
     ///
     /// # Errors

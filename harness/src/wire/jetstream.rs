@@ -117,6 +117,19 @@ pub fn stream_state(body: &[u8]) -> Result<StreamState, WireError> {
     answer("the stream's state", body).map(|Info { state }| state)
 }
 
+/// Reads how the stream is set up from the answer to [`info_subject`]: each setting with its value as JSON.
+///
+/// # Errors
+/// As for [`stream_state`].
+pub fn stream_config(body: &[u8]) -> Result<BTreeMap<String, String>, WireError> {
+    #[derive(Deserialize)]
+    struct Info {
+        config: BTreeMap<String, serde_json::Value>,
+    }
+    let Info { config } = answer("the stream's settings", body)?;
+    Ok(config.into_iter().map(|(name, value)| (name, value.to_string())).collect())
+}
+
 /// Reads the answer to [`consumers_subject`].
 ///
 /// # Errors
@@ -215,6 +228,15 @@ mod tests {
         assert!(refusal.to_string().contains("stream not found"), "{refusal}");
         assert!(stream_state(b"{}").is_err());
         assert!(stream_state(b"").is_err());
+    }
+
+    #[test]
+    fn every_setting_of_the_stream_is_kept_as_it_stands() {
+        let body = br#"{"config":{"name":"S","subjects":["a.>"],"max_bytes":-1},"state":{"messages":3}}"#;
+        let config = stream_config(body).expect("settings");
+        let expected = [("max_bytes", "-1"), ("name", "\"S\""), ("subjects", "[\"a.>\"]")];
+        assert_eq!(config, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert!(stream_config(b"{}").is_err());
     }
 
     #[test]

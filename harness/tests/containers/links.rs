@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use harness::cluster::{self, Cluster};
 use harness::links::Links;
 use harness::nemesis::Nemesis;
-use harness::nemesis::journal::{self, Journal};
+use harness::nemesis::journal;
 use harness::recorder::{HISTORY, Recorder};
 use harness::{http, images, poll};
 use judge::history::{Entry, Header, Step};
@@ -124,11 +124,11 @@ struct Weather {
 }
 
 impl Weather {
-    fn over(bench: &Bench, cluster: &Cluster, faults: &[(&str, FaultKind)], hold: Duration) -> Self {
+    async fn over(bench: &Bench, cluster: &Cluster, faults: &[(&str, FaultKind)], hold: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let recorder = recorder(folder.path());
-        let journal = Journal::create(folder.path(), bench.engine.host(), cluster).expect("a journal");
-        let nemesis = Nemesis::start(&plan(faults, hold), cluster, &bench.engine, journal, &recorder, recorder.now_us());
+        let (site, journal) = bench.journal(cluster, folder.path()).await;
+        let nemesis = Nemesis::start(&plan(faults, hold), &site, journal, &recorder, recorder.now_us());
         Self { folder, recorder, nemesis }
     }
 
@@ -171,7 +171,7 @@ async fn all_show_and_go(mut bench: Bench) {
     const LIFE: [Step; 6] = [Step::Inject, Step::Injected, Step::EffectVerified, Step::Heal, Step::Healed, Step::HealVerified];
     let cluster = up_with_links(&mut bench).await;
     for faults in [FIRST, SECOND] {
-        let lives = Weather::over(&bench, &cluster, &faults, HOLD).pass(faults.len()).await;
+        let lives = Weather::over(&bench, &cluster, &faults, HOLD).await.pass(faults.len()).await;
         for ((node, kind), life) in faults.iter().zip(&lives) {
             let steps: Vec<Step> = life.iter().map(|(step, _)| *step).collect();
             assert_eq!(steps, LIFE, "{kind} {node}: {life:#?}");
@@ -218,7 +218,7 @@ async fn orders_feel_the_link(mut bench: Bench) {
     for node in 0..3 {
         until_an_order(&cluster, node, &format!("before-{node}"), quick).await;
     }
-    let weather = Weather::over(&bench, &cluster, &faults, Duration::from_secs(600));
+    let weather = Weather::over(&bench, &cluster, &faults, Duration::from_secs(600)).await;
     until_an_order(&cluster, 0, "slow", slow).await;
     until_an_order(&cluster, 1, "refused", refused).await;
     until_an_order(&cluster, 2, "spared", quick).await;
@@ -248,6 +248,6 @@ async fn orders_feel_the_link(mut bench: Bench) {
         until_an_order(&cluster, node, &format!("after-{node}"), quick).await;
     }
     assert_eq!(journal::left(folder.path(), &bench.project).expect("read").expect("a journal").open.len(), 2);
-    let healed = harness::nemesis::leftovers::heal(folder.path(), &bench.project, &bench.engine).await.expect("healed");
-    assert_eq!(healed.len(), 2, "{healed:?}");
+    let healed = harness::nemesis::leftovers::heal(folder.path(), &bench.project).await.expect("healed").expect("a journal");
+    assert_eq!((healed.faults.len(), &healed.differences), (2, &None), "{healed:?}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::cluster::Cluster;
 use harness::engine::{ContainerState, Status};
-use harness::nemesis::journal::{self, Journal};
+use harness::nemesis::journal;
 use harness::nemesis::{Nemesis, leftovers};
 use harness::poll;
 use harness::recorder::{HISTORY, Recorder};
@@ -71,9 +71,9 @@ impl Broken {
         let folder = tempfile::tempdir().expect("a folder");
         let cluster = bench.up().await;
         let recorder = recorder(folder.path());
-        let journal = Journal::create(folder.path(), bench.engine.host(), &cluster).expect("a journal");
+        let (site, journal) = bench.journal(&cluster, folder.path()).await;
         let plan = plan(Duration::from_secs(600));
-        let nemesis = Nemesis::start(&plan, &cluster, &bench.engine, journal, &recorder, recorder.now_us());
+        let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());
         all_seen(bench, &cluster, |state, broken| state.status == broken).await;
         Self { folder, cluster, recorder, nemesis }
     }
@@ -91,8 +91,9 @@ async fn dies_and_is_healed(bench: Bench) {
     drop(nemesis);
 
     assert_eq!(journal::left(state, &bench.project).expect("read").expect("a journal").open.len(), SERVICES.len());
-    let healed = leftovers::heal(state, &bench.project, &bench.engine).await.expect("healed");
-    assert_eq!(healed.len(), SERVICES.len(), "{healed:?}");
+    let healed = leftovers::heal(state, &bench.project).await.expect("healed").expect("there was a journal");
+    assert_eq!(healed.faults.len(), SERVICES.len(), "{healed:?}");
+    assert_eq!(healed.differences, None);
     all_seen(&bench, &cluster, |state, _| state.is_healthy()).await;
     assert_eq!(journal::left(state, &bench.project).expect("read"), None);
 }

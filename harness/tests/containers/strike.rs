@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::cluster::Cluster;
 use harness::nemesis::Nemesis;
-use harness::nemesis::journal::{self, Journal};
+use harness::nemesis::journal;
 use harness::poll;
 use harness::recorder::{HISTORY, Recorder};
 use judge::history::{Entry, FaultStep, Header, Step};
@@ -35,9 +35,9 @@ pub(super) struct Struck {
 pub(super) async fn strike(bench: &Bench, cluster: &Cluster, kind: FaultKind, service: &str, hold: Duration) -> Struck {
     let folder = tempfile::tempdir().expect("a folder");
     let recorder = recorder(folder.path());
-    let journal = Journal::create(folder.path(), bench.engine.host(), cluster).expect("a journal");
+    let (site, journal) = bench.journal(cluster, folder.path()).await;
     let plan = plan(kind, service, hold);
-    let nemesis = Nemesis::start(&plan, cluster, &bench.engine, journal, &recorder, recorder.now_us());
+    let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());
     let over = poll::until(OVER_WITHIN, Duration::from_millis(50), || {
         let steps = steps(folder.path());
         let is_over =

@@ -1,10 +1,13 @@
 //! A cluster for one test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use harness::cluster::{self, Cluster, ComposeTool, Ports, Start, UpOptions};
 use harness::engine::Engine;
 use harness::images::{self, Images};
+use harness::nemesis::Site;
+use harness::nemesis::fingerprint::Fingerprint;
+use harness::nemesis::journal::{Journal, Scene};
 use tokio::sync::OnceCell;
 
 /// What a test works with.
@@ -45,6 +48,16 @@ impl Bench {
 
     pub(super) async fn up(&self) -> Cluster {
         cluster::up(&self.engine, &self.tool, &self.images, &self.project, &options(), &quiet).await.expect("a cluster")
+    }
+
+    /// A journal as a run begins it, and the site that it is about.
+    pub(super) async fn journal(&self, cluster: &Cluster, folder: &Path) -> (Site, Journal) {
+        let site = Site { engine: self.engine.clone(), cluster: cluster.clone() };
+        let fingerprint = Fingerprint::take_settled(&site).await.expect("a fingerprint");
+        let (engine, run) = (self.engine.host().to_owned(), folder.to_owned());
+        let scene = Scene { engine, cluster: cluster.clone(), run, fingerprint };
+        let journal = Journal::create(folder, scene, None).expect("a journal");
+        (site, journal)
     }
 
     /// Runs a test, and takes its project down whatever came of it.

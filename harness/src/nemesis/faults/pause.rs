@@ -36,4 +36,11 @@ impl Fault for Pause {
     async fn healed(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
         process::healed(site, target).await
     }
+    fn works_on(&self) -> bool {
+        false
+    }
+
+    fn by_hand(&self, target: &Target) -> String {
+        format!("docker unpause {}", target.container)
+    }
 }

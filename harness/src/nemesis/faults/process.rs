@@ -33,6 +33,10 @@ pub(super) async fn start(site: &Site, target: &Target) -> Result<(), FaultError
     Ok(())
 }
 
+pub(super) fn start_by_hand(target: &Target) -> String {
+    format!("docker start {}", target.container)
+}
+
 pub(super) fn describe(state: &ContainerState) -> String {
     let health = state.health.map(|health| format!(", {health:?}")).unwrap_or_default();
     format!("{:?}{health}, pid {}, exit code {}, started {}", state.status, state.pid, state.exit_code, state.started_at)

@@ -32,4 +32,11 @@ impl Fault for Stop {
     async fn healed(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
         process::healed(site, target).await
     }
+    fn works_on(&self) -> bool {
+        false
+    }
+
+    fn by_hand(&self, target: &Target) -> String {
+        process::start_by_hand(target)
+    }
 }
