@@ -10,9 +10,9 @@ use judge::plan::{Abilities, Need, Overrides, Plan};
 use judge::scenario::Scenario;
 
 use crate::cluster::SCALED;
+use crate::locks::{self, Lock, LockError};
 
 pub use catalogue::Listed;
-use crate::locks::{self, Lock, LockError};
 
 /// The compose file marks the top of a checkout.
 const MARK: &str = "docker-compose.yml";

@@ -26,9 +26,10 @@ const SCENARIO: &str = r#"hypothesis = "the ground may fail"
 
 [load]
 profile = "constant"
-rate = 300
+rate = 220
 duration = "18s"
 warm_up = "1s"
+client_timeout = "500ms"
 keys = "unique"
 
 [[fault]]
@@ -147,8 +148,8 @@ async fn run_whose_engine_restarts_heals_when_it_is_back() {
 async fn loses_its_engine_for_a_while(bench: Bench) {
     let stand = Stand::new(bench, SCENARIO).await;
     let relay = Relay::start(stand.bench.engine.host(), stand.home.path());
-    let child = start(&stand, &relay.host());
-    stand.has_open(2).await;
+    let mut child = start(&stand, &relay.host());
+    stand.has_open(2, &mut child).await;
     relay.mood.send_replace(Mood::Cuts);
     // Longer than the faults last: they are to be healed while nobody answers.
     tokio::time::sleep(Duration::from_secs(8)).await;
@@ -167,8 +168,8 @@ async fn run_whose_engine_hangs_ends_and_the_guardian_heals_when_it_is_back() {
 async fn loses_its_engine(bench: Bench) {
     let stand = Stand::new(bench, SCENARIO).await;
     let relay = Relay::start(stand.bench.engine.host(), stand.home.path());
-    let child = start(&stand, &relay.host());
-    stand.has_open(2).await;
+    let mut child = start(&stand, &relay.host());
+    stand.has_open(2, &mut child).await;
     for service in ["cluster-node-1", "redis"] {
         let container = &stand.site.cluster.containers[service];
         let asked = poll::until(Duration::from_secs(15), Duration::from_millis(50), || async {
@@ -198,8 +199,8 @@ async fn container_that_vanishes_is_told_of_and_the_rest_is_healed() {
 
 async fn loses_a_container(bench: Bench) {
     let stand = Stand::new(bench, SCENARIO).await;
-    let child = start(&stand, stand.bench.engine.host());
-    stand.has_open(2).await;
+    let mut child = start(&stand, stand.bench.engine.host());
+    stand.has_open(2, &mut child).await;
     let mut remove = Command::new("docker");
     remove.args(["rm", "--force", &stand.site.cluster.containers["cluster-node-1"]]);
     tool::run(&mut remove, Duration::from_secs(60)).await.expect("removed");
@@ -221,7 +222,7 @@ async fn fills_its_disk(bench: Bench) {
     let stand = Stand::new(bench, &long).await;
     // A limit on the size of each file: the history is the first to reach it, once the faults are in force.
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\""]).arg(program());
+    command.args(["-c", "trap '' XFSZ; ulimit -f 6144; exec \"$0\" \"$@\""]).arg(program());
     stand.words(&mut command, &[]);
     let (code, told) = ended(command.spawn().expect("started")).await;
     assert_eq!(code, Some(4), "{told}");
@@ -239,8 +240,8 @@ async fn is_interrupted_three_times(bench: Bench) {
     let stand = Stand::new(bench, SCENARIO).await;
     let mut child = start(&stand, stand.bench.engine.host());
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it runs");
+    stand.has_open(2, &mut child).await;
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    stand.has_open(2).await;
     for told in ["interrupted: healing", "healing goes on (", "healing is left to the guardian (process "] {
         kill_process(pid, Signal::INT).expect("sent");
         said(&mut lines, told).await;

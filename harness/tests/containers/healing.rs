@@ -10,6 +10,7 @@ use harness::nemesis::fingerprint::Fingerprint;
 use harness::nemesis::{Site, journal};
 use harness::poll;
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -21,9 +22,10 @@ const SCENARIO: &str = r#"hypothesis = "the harness may die at any point"
 
 [load]
 profile = "constant"
-rate = 300
+rate = 220
 duration = "60s"
 warm_up = "1s"
+client_timeout = "500ms"
 keys = "unique"
 
 [[fault]]
@@ -113,13 +115,27 @@ impl Stand {
             .kill_on_drop(true);
     }
 
-    /// Waits until so many faults are open in the journal.
-    pub(super) async fn has_open(&self, faults: usize) {
+    /// Waits until so many faults are open in the journal of a harness that runs.
+    pub(super) async fn has_open(&self, faults: usize, harness: &mut Child) {
         let asked = poll::until(DIES_WITHIN, Duration::from_millis(20), || {
+            let ended = harness.try_wait().expect("asked");
             let left = journal::left(&self.state(), &self.bench.project).expect("read").unwrap_or_default();
-            std::future::ready(if left.open.len() >= faults { Ok(()) } else { Err(format!("{:?}", left.open)) })
+            let is_so = left.open.len() >= faults;
+            async move {
+                match ended {
+                    _ if is_so => Ok(Ok(())),
+                    Some(status) => Ok(Err(status)),
+                    None => Err(format!("{:?}", left.open)),
+                }
+            }
         });
-        asked.await.expect("faults in force");
+        if let Err(status) = asked.await.expect("faults in force") {
+            let mut told = String::new();
+            if let Some(mut stderr) = harness.stderr.take() {
+                stderr.read_to_string(&mut told).await.expect("read");
+            }
+            panic!("the harness ended too early, with {status}: {told}");
+        }
     }
 
     /// Soon, and after the guardian has gone, too.
@@ -171,9 +187,9 @@ async fn guardian_survives_the_end_of_the_whole_process_group() {
 
 async fn dies_with_its_group(bench: Bench) {
     let stand = Stand::new(bench, SCENARIO).await;
-    let child = stand.chaos(&[]);
+    let mut child = stand.chaos(&[]);
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it runs");
-    stand.has_open(3).await;
+    stand.has_open(3, &mut child).await;
     kill_process_group(group, Signal::KILL).expect("sent");
     killed(child, "three faults at once").await;
 

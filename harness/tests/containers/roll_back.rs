@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use harness::cluster::Cluster;
 use harness::engine::Status;
-use harness::nemesis::journal::Journal;
 use harness::nemesis::{Nemesis, leftovers};
 use harness::poll;
 use judge::plan::FaultKind;
@@ -42,16 +41,16 @@ async fn goes_back(bench: Bench) {
 async fn dies_in_the_middle(bench: &Bench, cluster: &Cluster) {
     let folder = tempfile::tempdir().expect("a folder");
     let recorder = recorder(folder.path());
-    let journal = Journal::create(folder.path(), bench.engine.host(), cluster).expect("a journal");
+    let (site, journal) = bench.journal(cluster, folder.path()).await;
     let plan = plan(FaultKind::RollBack { lose_ms: 500 }, "redis", Duration::ZERO);
-    let nemesis = Nemesis::start(&plan, cluster, &bench.engine, journal, &recorder, recorder.now_us());
+    let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());
     let killed = poll::until(Duration::from_secs(60), Duration::from_millis(20), || async {
         let state = bench.engine.inspect(&cluster.containers["redis"]).await.map_err(|error| error.to_string())?;
         if state.status == Status::Exited { Ok(()) } else { Err(state.summary()) }
     });
     killed.await.expect("redis is killed");
     drop(nemesis);
-    let healed = leftovers::heal(folder.path(), &bench.project, &bench.engine).await.expect("healed");
+    let healed = leftovers::heal(folder.path(), &bench.project).await.expect("healed").expect("a journal").faults;
     assert_eq!(healed.len(), 1, "{healed:?}");
     let state = bench.engine.inspect(&cluster.containers["redis"]).await.expect("inspected");
     assert!(state.is_healthy(), "{state:?}");
