@@ -213,6 +213,7 @@ async fn loses_a_container(bench: Bench) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn run_whose_disk_is_full_ends_healed_and_says_so() {
     Bench::new("full").await.run(fills_its_disk).await;
 }
@@ -232,6 +233,7 @@ async fn fills_its_disk(bench: Bench) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn healing_is_left_to_the_guardian_when_the_user_insists() {
     Bench::new("insist").await.run(is_interrupted_three_times).await;
 }

@@ -181,6 +181,7 @@ async fn cluster_is_as_it_was_soon_after_the_harness_was_killed_at_every_point()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn guardian_survives_the_end_of_the_whole_process_group() {
     Bench::new("group").await.run(dies_with_its_group).await;
 }

@@ -24,6 +24,7 @@ async fn up_with_links(bench: &mut Bench) -> Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn every_node_reaches_nats_and_redis_through_links_of_its_own() {
     Bench::new("links").await.run(links_carry_everything).await;
 }
@@ -163,6 +164,7 @@ impl Weather {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn every_fault_of_a_link_shows_and_is_gone_afterwards() {
     Bench::new("linkfaults").await.run(all_show_and_go).await;
 }
@@ -180,6 +182,7 @@ async fn all_show_and_go(mut bench: Bench) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn orders_through_a_node_feel_its_link_until_it_heals_even_without_the_harness() {
     Bench::new("linkorders").await.run(orders_feel_the_link).await;
 }

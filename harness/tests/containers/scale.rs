@@ -14,6 +14,7 @@ use super::traffic::Traffic;
 const HOLD: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: for the long list"]
 async fn nodes_join_and_leave_and_nothing_that_ran_before_is_touched() {
     Bench::new("scale").await.run(grows_and_shrinks).await;
 }
