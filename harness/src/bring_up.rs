@@ -3,7 +3,7 @@
 use anyhow::Context;
 use judge::plan::{FaultKind, Need, Part, Plan};
 
-use crate::cluster::{self, Cluster, ComposeTool, Ports, Start, UpOptions};
+use crate::cluster::{self, Cluster, ComposeTool, Overlay, Ports, Start, UpOptions};
 use crate::engine::Engine;
 use crate::failure::{Exit, Failure, Sort};
 use crate::images::{self, Images};
@@ -23,6 +23,15 @@ pub struct Request {
     pub plant: Option<String>,
     /// Heal first what an earlier run left broken in a cluster that is not our own.
     pub heal: bool,
+}
+
+/// What is started.
+#[derive(Debug)]
+pub struct Shape {
+    pub start: Start,
+    /// How many nodes.
+    pub nodes: usize,
+    pub overlays: Vec<Overlay>,
 }
 
 /// Waits until no guardian is at work on the project. The caller holds the project's lock: no run goes on.
@@ -94,6 +103,7 @@ pub async fn bring_up(
     engine: &Engine,
     out: &Output,
 ) -> Result<Cluster, Failure> {
+    let helper = helper(workspace, plan, engine, out).await?;
     let links = plan.faults.iter().any(|fault| fault.kind.need() == Some(Need::Proxy));
     if !request.use_running {
         let plant = request.plant.is_some();
@@ -102,8 +112,9 @@ pub async fn bring_up(
             let proxy = images::ensure_proxy(engine, workspace.root(), &|line: &str| out.note(line), plant).await;
             images.proxy = Some(proxy.environment()?);
         }
-        let cluster = up(workspace, request, engine, &images, Start::Fresh, plan.roster.len(), out).await?;
-        return with_roster(cluster, plan).environment();
+        let shape = Shape { start: Start::Fresh, nodes: plan.roster.len(), overlays: overlays(plan) };
+        let cluster = up(workspace, request, engine, &images, shape, out).await?;
+        return Ok(Cluster { helper, ..with_roster(cluster, plan).environment()? });
     }
     let cluster = cluster::attach(engine, &request.project).await.environment()?;
     let cluster = with_roster(cluster, plan).usage()?;
@@ -116,7 +127,22 @@ pub async fn bring_up(
         return Err(Failure { exit: Exit::Usage, error });
     }
     refuse_moving(engine, &cluster, plan).await?;
-    Ok(cluster)
+    Ok(Cluster { helper, ..cluster })
+}
+
+/// What the plan's faults need of the cluster beside what it is made of anyway.
+fn overlays(plan: &Plan) -> Vec<Overlay> {
+    let needs = |need| plan.faults.iter().any(|fault| fault.kind.need() == Some(need));
+    if needs(Need::SmallDisks) { vec![Overlay::SmallDisks] } else { Vec::new() }
+}
+
+/// The image of helper containers, where a fault of the plan needs one.
+async fn helper(workspace: &Workspace, plan: &Plan, engine: &Engine, out: &Output) -> Result<Option<String>, Failure> {
+    let needs_it = |fault: &judge::plan::Fault| matches!(fault.kind.need(), Some(Need::Helper | Need::Netem));
+    if !plan.faults.iter().any(needs_it) {
+        return Ok(None);
+    }
+    images::helper(engine, workspace.root(), &|line: &str| out.note(line)).await.map(Some).environment()
 }
 
 /// The cluster with the nodes of the plan, in the plan's order, and no others.
@@ -164,13 +190,13 @@ pub async fn up(
     request: &Request,
     engine: &Engine,
     images: &Images,
-    start: Start,
-    nodes: usize,
+    shape: Shape,
     out: &Output,
 ) -> Result<Cluster, Failure> {
     let tool = ComposeTool::detect().await.environment()?;
     let root = workspace.root().to_owned();
-    let options = UpOptions { root, start, ports: Ports::default(), nodes, plant: request.plant.clone() };
+    let Shape { start, nodes, overlays } = shape;
+    let options = UpOptions { root, start, ports: Ports::default(), nodes, plant: request.plant.clone(), overlays };
     cluster::up(engine, &tool, images, &request.project, &options, &|line| out.note(line)).await.environment()
 }
 

@@ -62,6 +62,9 @@ pub struct Cluster {
     pub links: Option<String>,
     /// Engine ids by service, named as [`Node::name`] is.
     pub containers: BTreeMap<String, String>,
+    /// The image of helper containers; `None` where no fault of the plan needs one.
+    #[serde(default)]
+    pub helper: Option<String>,
 }
 
 /// What an earlier run left in the project.
@@ -71,6 +74,23 @@ pub enum Start {
     Fresh,
     /// Healed and used, with its data.
     Keep,
+}
+
+/// A compose file that is laid over the cluster's own, for what a fault needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlay {
+    /// Data volumes of a fixed size, and a keeper that can fill them.
+    SmallDisks,
+}
+
+impl Overlay {
+    /// In the checkout.
+    #[must_use]
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::SmallDisks => "deploy/small-disks.yml",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +103,7 @@ pub struct UpOptions {
     pub nodes: usize,
     /// The planted bug that the nodes run with, if any.
     pub plant: Option<String>,
+    pub overlays: Vec<Overlay>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +154,7 @@ pub async fn up(
     refuse_foreign(engine, project).await?;
     let found = engine.containers(project).await?;
     thaw(engine, &found).await?;
+    engine.remove_helpers(project).await?;
     let run = compose::Run { engine, tool, root: &options.root, project };
     if options.start == Start::Fresh && something_is_left(engine, project, &found).await? {
         progress(&format!("removing what an earlier run left in project {project}"));
@@ -170,9 +192,11 @@ pub async fn down(
     remove_volumes: bool,
 ) -> Result<bool, ClusterError> {
     refuse_foreign(engine, project).await?;
+    // Compose knows nothing of them, and what they hold it cannot remove.
+    let helpers = engine.remove_helpers(project).await?;
     let found = engine.containers(project).await?;
     if !something_is_left(engine, project, &found).await? {
-        return Ok(false);
+        return Ok(helpers > 0);
     }
     thaw(engine, &found).await?;
     compose::Run { engine, tool, root, project }.down(remove_volumes).await?;

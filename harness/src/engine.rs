@@ -1,11 +1,17 @@
 //! The container engine in our own words. This room alone speaks to it; every call has a deadline.
 //!
-//! `state` is what a container looks like, `setup` how it is set up, `containers` are the calls on one, `images` those on images.
+//! `state` is what a container looks like, `setup` how it is set up, `containers` are the calls on one, `exec` runs commands in
+//! it, `networks` and `resources` are what it is on and may take, `helpers` are containers of our own beside it; `images` are
+//! those on images.
 
 mod containers;
 mod error;
+mod exec;
+mod helpers;
 mod images;
+mod networks;
 mod origin;
+mod resources;
 mod setup;
 mod state;
 
@@ -16,8 +22,12 @@ use bollard::Docker;
 
 pub use containers::LogLine;
 pub use error::EngineError;
+pub use exec::Ran;
+pub use helpers::{HelperSpec, Inside};
 pub use images::{ImageFacts, ImportSpec};
+pub use networks::Attachment;
 pub use origin::Origin;
+pub use resources::Limits;
 pub use setup::Setup;
 pub use state::{ContainerState, Health, Publisher, Status, Usage, Volume};
 

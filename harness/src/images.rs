@@ -1,11 +1,12 @@
 //! The images that a cluster is made of: the node's from the working tree, NATS and Redis from a registry or from
-//! Debian's packages, NATS with a small client program over it, and the fault proxy from the working tree, where a plan
-//! needs it. Everything is cached by content; when all is there, nothing is built.
+//! Debian's packages, NATS with a small client program over it; and, where a plan needs them, the fault proxy from the
+//! working tree and that of helper containers. Everything is cached by content; when all is there, nothing is built.
 
 mod archive;
 mod debian;
 mod env_file;
 mod fingerprint;
+mod helper;
 mod nats;
 mod node;
 mod programs;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use crate::engine::{Engine, EngineError};
 use crate::tool::ToolError;
 
+pub use helper::helper;
 pub use proxy::ensure as ensure_proxy;
 
 const OFFICIAL_NATS: &str = "nats:2.12-alpine";
@@ -61,6 +63,8 @@ pub enum ImagesError {
     Chosen { image: String, variable: &'static str, error: EngineError },
     #[error("no registry answers ({registry}), and NATS and Redis cannot be built from Debian's packages: {reason}")]
     Services { registry: String, reason: String },
+    #[error("the helper image, which a fault of the plan needs, cannot be built from Debian's packages: {reason}; {advice}")]
+    Helper { reason: String, advice: &'static str },
 }
 
 /// Makes sure that the images of node, NATS and Redis are there, and leaves a `.env` at `workspace_root` that plain compose commands use.
@@ -135,7 +139,7 @@ pub async fn source_of_services(engine: &Engine) -> Result<String, String> {
     if debian::can_build().await {
         return Ok(String::from("no registry answers; they can be built from Debian's packages"));
     }
-    Err(format!("no registry answers ({registry}); {}", debian::ADVICE))
+    Err(format!("no registry answers ({registry}); {}", debian::advice()))
 }
 
 /// The user's choice, fetched if need be, or the official image if it is on this machine.

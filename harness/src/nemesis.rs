@@ -8,6 +8,7 @@ pub mod fault;
 mod faults;
 pub mod fingerprint;
 pub mod guardian;
+mod helper;
 pub mod journal;
 pub mod leftovers;
 mod site;
@@ -18,17 +19,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use judge::history::{Entry, FaultStep, Step};
-use judge::plan::{Dynamic, Plan};
+use judge::plan::{Dynamic, Need, Plan};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::recorder::Recorder;
-use fault::Hit;
+use fault::{Hit, Order};
 use journal::Journal;
 pub use site::Site;
 
-/// How long before its time a fault's target is looked at.
+/// How long before its time a fault's target is looked at; a helper container takes a second to start.
 const LEAD_MS: u64 = 300;
+const LEAD_WITH_HELPER_MS: u64 = 2_000;
 
 /// One run's nemesis.
 #[derive(Debug)]
@@ -89,6 +91,11 @@ impl Nemesis {
                 self.shared.recorder.write(&Entry::Trouble { t_us, what: format!("a fault's task ended abnormally: {error}") });
             }
         }
+        // Also those that were made for a fault that was never injected.
+        if let Err(error) = self.shared.site.engine.remove_helpers(&self.shared.site.cluster.project).await {
+            let t_us = self.shared.recorder.now_us();
+            self.shared.recorder.write(&Entry::Trouble { t_us, what: format!("helper containers are left: {error}") });
+        }
         self.shared.journal.last_heal_us()
     }
 }
@@ -109,11 +116,15 @@ impl Life {
             return;
         }
         // What takes time is done before the moment itself: looking, and writing to the disk.
-        if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(LEAD_MS)).await {
+        let lead_ms = if self.fault.kind.need() == Some(Need::Helper) { LEAD_WITH_HELPER_MS } else { LEAD_MS };
+        if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(lead_ms)).await {
             return;
         }
         let hits = join_all(self.fault.services.iter().map(|service| self.aim(&nemesis, service))).await;
         let hits: Vec<Hit> = hits.into_iter().flatten().collect();
+        if hits.is_empty() {
+            return;
+        }
         if !self.wait_until(&nemesis, self.fault.at_ms).await {
             for hit in &hits {
                 self.note_healed(&nemesis, hit);
@@ -122,16 +133,10 @@ impl Life {
         }
         let name = self.fault.label();
         nemesis.active.send_modify(|active| active.push(name.clone()));
-        join_all(hits.iter().map(|hit| self.inject(&nemesis, hit))).await;
-        if self.fault.for_ms > 0 {
-            let ends = self.wait_until(&nemesis, self.fault.at_ms + self.fault.for_ms);
-            let works = join_all(hits.iter().map(|hit| hit.fault.keep_up(&nemesis.site, &hit.target, &hit.before)));
-            tokio::select! {
-                _ = ends => {}
-                _ = works => {}
-            }
+        match hits[0].fault.order() {
+            Order::AtOnce => self.hit_at_once(&nemesis, &hits).await,
+            Order::InTurn => self.hit_in_turn(&nemesis, &hits).await,
         }
-        join_all(hits.iter().map(|hit| self.heal(&nemesis, hit))).await;
         nemesis.active.send_modify(|active| active.retain(|other| *other != name));
     }
 
@@ -159,12 +164,48 @@ impl Life {
         true
     }
 
+    async fn hit_at_once(&self, nemesis: &Shared, hits: &[Hit]) {
+        join_all(hits.iter().map(|hit| self.inject(nemesis, hit))).await;
+        self.hold(nemesis, hits).await;
+        join_all(hits.iter().map(|hit| self.heal(nemesis, hit))).await;
+    }
+
+    async fn hit_in_turn(&self, nemesis: &Shared, hits: &[Hit]) {
+        for hit in hits {
+            if *self.over.borrow() {
+                let why = "not injected: the run was over before its turn came; give the load more time";
+                self.step(nemesis, &hit.target.service, Step::Ineffective, why.into());
+                self.note_healed(nemesis, hit);
+                continue;
+            }
+            self.inject(nemesis, hit).await;
+            self.heal(nemesis, hit).await;
+        }
+    }
+
+    /// Keeps the fault up for as long as the plan says, or until the run is over.
+    async fn hold(&self, nemesis: &Shared, hits: &[Hit]) {
+        if self.fault.for_ms == 0 {
+            return;
+        }
+        let works = hits.iter().map(|hit| async move {
+            let error = hit.fault.keep_up(&nemesis.site, &hit.target, &hit.before).await;
+            self.step(nemesis, &hit.target.service, Step::Ineffective, format!("it could not be kept up: {error}"));
+        });
+        tokio::select! {
+            _ = self.wait_until(nemesis, self.fault.at_ms + self.fault.for_ms) => {}
+            // What could not be kept up may be in force all the same, and is healed at its time.
+            () = async { join_all(works).await; std::future::pending().await } => {}
+        }
+    }
+
     /// `false` if the run was over first.
-    async fn wait_until(&mut self, nemesis: &Shared, at_ms: u64) -> bool {
+    async fn wait_until(&self, nemesis: &Shared, at_ms: u64) -> bool {
         let due: Instant = nemesis.recorder.instant(self.epoch_us) + Duration::from_millis(at_ms);
+        let mut over = self.over.clone();
         tokio::select! {
             biased;
-            _ = self.over.wait_for(|over| *over) => false,
+            _ = over.wait_for(|over| *over) => false,
             () = tokio::time::sleep_until(due.into()) => true,
         }
     }

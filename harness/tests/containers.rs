@@ -3,6 +3,7 @@
 
 mod containers {
     mod cluster;
+    mod disks;
     mod foreign;
     mod ground;
     mod guardian;
@@ -10,9 +11,13 @@ mod containers {
     mod images;
     mod links;
     mod nemesis;
+    mod networks;
+    mod processes;
+    mod resources;
     mod roll_back;
     mod scale;
     mod services;
+    mod stage;
     mod strike;
     mod support;
     mod traffic;

@@ -172,6 +172,10 @@ impl Run<'_> {
 
     fn command_to_start(&self, images: &Images, ports: &Settled, options: &UpOptions) -> Command {
         let mut command = self.command();
+        // None are needed to take a project down: what they add is found by its label.
+        for overlay in &options.overlays {
+            command.arg("--file").arg(self.root.join(overlay.file()));
+        }
         if let Some(proxy) = &images.proxy {
             command.arg("--file").arg(self.root.join("deploy/links.yml")).env("CATGA_PROXY_IMAGE", proxy);
         }

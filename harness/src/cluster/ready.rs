@@ -120,6 +120,7 @@ fn handles(project: &str, containers: &[ContainerState]) -> Asked<Cluster> {
             .iter()
             .map(|container| (service_name(container), container.id.clone()))
             .collect::<BTreeMap<_, _>>(),
+        helper: None,
     })
 }
 
@@ -168,7 +169,9 @@ mod tests {
             number,
             project: Some(String::from("p")),
             owner: None,
+            helper: None,
             image: String::new(),
+            user: String::new(),
             status: Status::Running,
             pid: 1,
             started_at: String::new(),

@@ -1,6 +1,6 @@
 //! `up`: a cluster for use by hand.
 
-use crate::bring_up::{self, Request};
+use crate::bring_up::{self, Request, Shape};
 use crate::cli::ProjectArgs;
 use crate::cluster::Start;
 use crate::engine::Engine;
@@ -16,7 +16,8 @@ pub(super) async fn execute(workspace: &Workspace, args: &ProjectArgs, out: &Out
     drop(healer);
     let images = bring_up::images(workspace, &engine, false, out).await?;
     let request = Request { project: args.project.clone(), use_running: false, plant: None, heal: false };
-    let cluster = bring_up::up(workspace, &request, &engine, &images, Start::Keep, ROSTER.len(), out).await?;
+    let shape = Shape { start: Start::Keep, nodes: ROSTER.len(), overlays: Vec::new() };
+    let cluster = bring_up::up(workspace, &request, &engine, &images, shape, out).await?;
     for node in &cluster.nodes {
         out.result(format!("{:<16} {}  ({})", node.name, node.url, node.id));
     }

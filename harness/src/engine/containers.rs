@@ -15,7 +15,7 @@ use super::state::{self, ContainerState, PROJECT_LABEL, Publisher, Usage, Volume
 use super::{ACTION, Engine, EngineError, QUESTION};
 
 impl Engine {
-    /// All containers of a compose project, in whatever state, by service and number.
+    /// All containers of a compose project, in whatever state, by service and number; no helpers of ours.
     pub async fn containers(&self, project: &str) -> Result<Vec<ContainerState>, EngineError> {
         let filters = HashMap::from([("label", vec![format!("{PROJECT_LABEL}={project}")])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -30,7 +30,7 @@ impl Engine {
             }
         });
         let mut found: Vec<ContainerState> = try_join_all(looks).await?.into_iter().flatten().collect();
-        found.retain(|container| !container.one_off);
+        found.retain(|container| !container.one_off && container.helper.is_none());
         found.sort_by(|a, b| (&a.service, a.number).cmp(&(&b.service, b.number)));
         Ok(found)
     }

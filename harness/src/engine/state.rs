@@ -11,9 +11,11 @@ use bollard::models::{
 pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";
 const SERVICE_LABEL: &str = "com.docker.compose.service";
 const NUMBER_LABEL: &str = "com.docker.compose.container-number";
-const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
+pub(super) const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
 /// Set by the compose file from `CATGA_OWNER`.
-const OWNER_LABEL: &str = "catga.owner";
+pub(super) const OWNER_LABEL: &str = "catga.owner";
+/// On helper containers of the harness: what it was made for.
+pub(super) const HELPER_LABEL: &str = "catga.helper";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -46,8 +48,12 @@ pub struct ContainerState {
     pub project: Option<String>,
     /// `harness`, `operator`, or nothing for a container that our compose file did not make.
     pub owner: Option<String>,
+    /// For a helper of ours: what it was made for.
+    pub helper: Option<String>,
     /// As the compose file named it.
     pub image: String,
+    /// `uid:gid` or names, as the image or the compose file says; empty is root.
+    pub user: String,
     pub status: Status,
     /// On the engine's machine; 0 while it does not run.
     pub pid: i64,
@@ -126,7 +132,9 @@ impl From<ContainerInspectResponse> for ContainerState {
             number: labels.get(NUMBER_LABEL).and_then(|number| number.parse().ok()).unwrap_or(1),
             project: labels.get(PROJECT_LABEL).cloned(),
             owner: owner(&labels),
+            helper: labels.get(HELPER_LABEL).cloned(),
             image: config.image.unwrap_or_default(),
+            user: config.user.unwrap_or_default(),
             status: status(state.status, state.paused, state.running),
             pid: state.pid.unwrap_or_default(),
             started_at: state.started_at.unwrap_or_default(),

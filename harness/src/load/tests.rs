@@ -85,6 +85,7 @@ async fn carried_out(plan: &Plan, manner: Manner) -> Vec<Entry> {
         redis: String::new(),
         links: None,
         containers: BTreeMap::new(),
+        helper: None,
     };
     let folder = tempfile::tempdir().expect("a folder");
     let header = Header {

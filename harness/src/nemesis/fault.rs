@@ -75,6 +75,14 @@ impl Seen {
     }
 }
 
+/// How one fault goes about its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    AtOnce,
+    /// Each only when the one before is proven healed.
+    InTurn,
+}
+
 /// One way to hurt a target.
 ///
 /// Every call may be cut off in the middle by the death of the harness, so `heal` must be safe to call at any point of
@@ -97,9 +105,15 @@ pub trait Fault: std::fmt::Debug + Send + Sync {
     /// says what healed means.
     async fn healed(&self, site: &Site, target: &Target, before: &Before) -> Result<Seen, FaultError>;
 
-    /// Works on while the fault is in force, e.g. renews what would expire; dropped when it is over.
-    async fn keep_up(&self, _site: &Site, _target: &Target, _before: &Before) {
-        std::future::pending::<()>().await;
+    /// Works on while the fault is in force, e.g. renews what would expire; dropped when it is over. Returns only when it
+    /// cannot go on, with the reason: the fault was not in force then for as long as the plan says.
+    async fn keep_up(&self, _site: &Site, _target: &Target, _before: &Before) -> FaultError {
+        std::future::pending().await
+    }
+
+    /// Are several targets hit at once, or one after the other?
+    fn order(&self) -> Order {
+        Order::AtOnce
     }
 
     /// How long one call that injects may take before the harness gives it up, and may have its effect after that the

@@ -3,13 +3,21 @@
 mod bandwidth;
 mod black_hole;
 mod client_kill;
+mod cpu;
+mod crash_loop;
+mod cut;
 mod delay;
 mod delete_consumer;
 mod delete_stream;
+mod descriptors;
+mod disk_full;
+mod drain;
 mod drop_replies;
+mod flap;
 mod half_close;
 mod kill;
 mod link;
+mod memory;
 mod out_of_memory;
 mod pause;
 mod process;
@@ -25,12 +33,13 @@ mod slice;
 mod slow_script;
 mod stop;
 mod stream;
+mod turns;
 
 use std::time::Duration;
 
 use judge::plan::{FaultKind, Via};
 
-use super::fault::Fault;
+use super::fault::{Fault, Order};
 use link::OnLink;
 
 /// The one that carries out a kind.
@@ -40,9 +49,18 @@ use link::OnLink;
 pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
     Ok(match kind {
         FaultKind::Stop => Box::new(stop::Stop),
+        FaultKind::Drain => Box::new(drain::Drain),
         FaultKind::Kill => Box::new(kill::Kill),
         FaultKind::Pause => Box::new(pause::Pause),
-        FaultKind::Restart => Box::new(restart::Restart),
+        FaultKind::Restart => Box::new(restart::Restart(Order::AtOnce)),
+        FaultKind::RollingRestart => Box::new(restart::Restart(Order::InTurn)),
+        FaultKind::CrashLoop { pause_ms } => Box::new(crash_loop::CrashLoop::new(pause_ms)),
+        FaultKind::Cut { from, direction } => Box::new(cut::Cut::new(from, direction)),
+        FaultKind::Flap { from, down_ms, up_ms } => Box::new(flap::Flap::new(from, down_ms, up_ms)),
+        FaultKind::Cpu { millicpus } => Box::new(cpu::Cpu::new(millicpus)),
+        FaultKind::Memory { bytes } => Box::new(memory::Memory::new(bytes)),
+        FaultKind::DiskFull => Box::new(disk_full::DiskFull),
+        FaultKind::Descriptors { limit } => Box::new(descriptors::Descriptors { limit }),
         FaultKind::PurgeStream => Box::new(purge_stream::PurgeStream),
         FaultKind::DeleteStream => Box::new(delete_stream::DeleteStream),
         FaultKind::DeleteConsumer => Box::new(delete_consumer::DeleteConsumer),
@@ -62,6 +80,8 @@ pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
         FaultKind::Slice { link, bytes, gap_us } => Box::new(OnLink(slice::Slice { link, bytes, gap_us })),
         FaultKind::HalfClose { link } => Box::new(OnLink(half_close::HalfClose { link })),
         FaultKind::DropReplies { link, after_ms } => Box::new(OnLink(drop_replies::DropReplies { link, after_ms })),
-        other => return Err(format!("the fault {} is not built yet", other.word())),
+        FaultKind::Delay { via: Via::Netem, .. } => {
+            return Err(String::from("a delay by netem is not built; write via = \"proxy\" or leave `via` out"));
+        }
     })
 }

@@ -264,6 +264,7 @@ mod tests {
             redis: "127.0.0.1:6379".into(),
             links: None,
             containers: BTreeMap::new(),
+            helper: None,
         };
         Scene { engine: "unix:///engine.sock".into(), cluster, run: run.to_owned(), fingerprint: Fingerprint::default() }
     }

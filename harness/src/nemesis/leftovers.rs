@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LeftoverError {
+    #[error("everything is healed, and helper containers are left: {0}; run `harness heal` again")]
+    Helpers(EngineError),
     #[error("cannot read or close the journal of project {project} under {state}: {error}", state = state.display())]
     Journal { project: String, state: PathBuf, error: io::Error },
     #[error(
@@ -110,6 +112,7 @@ async fn heal_open(engine: Engine, scene: Scene, open: Vec<Open>) -> Result<Heal
     } else {
         fingerprint.wait_until_equal(&site, EQUAL_WITHIN).await.err().map(|expired| expired.last_seen)
     };
+    site.engine.remove_helpers(&site.cluster.project).await.map_err(LeftoverError::Helpers)?;
     Ok(Healed { faults, differences })
 }
 

@@ -51,6 +51,7 @@ impl Guarded {
             redis: "127.0.0.1:1".into(),
             links: None,
             containers: [].into(),
+            helper: None,
         };
         let engine = "unix:///nowhere/docker.sock".into();
         let scene = Scene { engine, cluster, run: home.path().to_owned(), fingerprint: Fingerprint::default() };

@@ -1,6 +1,5 @@
 //! Faults as a run injects them, and what becomes of them when the run dies in the middle.
 
-use std::path::Path;
 use std::time::Duration;
 
 use harness::cluster::Cluster;
@@ -9,9 +8,10 @@ use harness::nemesis::journal;
 use harness::nemesis::{Nemesis, leftovers};
 use harness::poll;
 use harness::recorder::{HISTORY, Recorder};
-use judge::history::{Entry, Header, Step};
-use judge::plan::{Abilities, Fault, FaultKind, Overrides, Plan};
+use judge::history::{Entry, Step};
+use judge::plan::{Fault, FaultKind, Plan};
 
+use super::stage;
 use super::support::Bench;
 
 const SERVICES: [(&str, FaultKind, Status); 3] = [
@@ -22,29 +22,15 @@ const SERVICES: [(&str, FaultKind, Status); 3] = [
 
 /// Three faults at once, each held for `hold`.
 fn plan(hold: Duration) -> Plan {
-    let text = "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
-    let scenario = judge::scenario::Scenario::parse("test", text).expect("a scenario");
-    let roster = ["cluster-node-1", "cluster-node-2", "cluster-node-3"].map(str::to_owned);
-    let mut plan = judge::plan::resolve(&scenario, 1, &Overrides::default(), &roster, &Abilities::everything()).expect("a plan");
     let for_ms = u64::try_from(hold.as_millis()).expect("short");
-    plan.faults = SERVICES
-        .map(|(service, kind, _)| Fault { kind, target: service.into(), services: vec![service.into()], at_ms: 0, for_ms })
-        .to_vec();
-    plan
-}
-
-fn recorder(folder: &Path) -> Recorder {
-    let header = Header {
-        format: judge::history::FORMAT,
-        harness: "test".into(),
-        nonce: "n".into(),
-        scenario: "test".into(),
-        seed: 1,
-        started_at: "2026-01-01T00:00:00Z".into(),
-        nodes: Vec::new(),
-        cluster: "compose".into(),
-    };
-    Recorder::create(folder, &header).expect("a recorder")
+    let faults = SERVICES.map(|(service, kind, _)| Fault {
+        kind,
+        target: service.into(),
+        services: vec![service.into()],
+        at_ms: 0,
+        for_ms,
+    });
+    stage::plan(faults.to_vec())
 }
 
 async fn all_seen(bench: &Bench, cluster: &Cluster, good: impl Fn(&ContainerState, Status) -> bool) {
@@ -70,7 +56,7 @@ impl Broken {
     async fn new(bench: &Bench) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let cluster = bench.up().await;
-        let recorder = recorder(folder.path());
+        let recorder = stage::recorder(folder.path());
         let (site, journal) = bench.journal(&cluster, folder.path()).await;
         let plan = plan(Duration::from_secs(600));
         let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());

@@ -33,7 +33,7 @@ async fn images(engine: &Engine) -> Images {
 
 /// A fresh start on free ports.
 pub(super) fn options() -> UpOptions {
-    UpOptions { root: root(), start: Start::Fresh, ports: Ports::free(), nodes: 3, plant: None }
+    UpOptions { root: root(), start: Start::Fresh, ports: Ports::free(), nodes: 3, plant: None, overlays: Vec::new() }
 }
 
 pub(super) fn quiet(_: &str) {}

@@ -94,6 +94,7 @@ pub(crate) fn cluster(urls: &[&str], redis: &str, nats: &str) -> Cluster {
         redis: redis.to_owned(),
         links: None,
         containers: BTreeMap::new(),
+        helper: None,
     }
 }
 

@@ -7,9 +7,6 @@ use crate::engine::Status;
 use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
 use crate::nemesis::site::Site;
 
-/// What a process ended by signal 9 leaves.
-const KILLED: i64 = 128 + 9;
-
 #[derive(Debug)]
 pub(super) struct Kill;
 
@@ -25,7 +22,7 @@ impl Fault for Kill {
 
     async fn effect(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
         let now = site.inspect(target).await?;
-        Ok(Seen::when(now.status == Status::Exited && now.exit_code == KILLED, process::describe(&now)))
+        Ok(Seen::when(now.status == Status::Exited && now.exit_code == process::KILLED, process::describe(&now)))
     }
 
     async fn heal(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {

@@ -151,8 +151,11 @@ impl<F: LinkFault> Fault for OnLink<F> {
         Ok(Seen::when(quick, format!("no rule; {met}; {base:.1?} before the fault")))
     }
 
-    async fn keep_up(&self, site: &Site, target: &Target, _: &Before) {
-        let Ok(proxy) = proxy_of(site) else { return };
+    async fn keep_up(&self, site: &Site, target: &Target, _: &Before) -> FaultError {
+        let proxy = match proxy_of(site) {
+            Ok(proxy) => proxy,
+            Err(error) => return error,
+        };
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
             // Where the proxy does not answer the next turn comes before the rule ends; whether it did, the probe at the

@@ -1,14 +1,15 @@
-//! Restart: stopped and started in one call of the engine. Heals itself.
+//! Restart: stopped and started in one call of the engine. Heals itself. A rolling restart does it to one target after
+//! the other, each only when the one before is healthy again.
 
 use async_trait::async_trait;
 
 use super::process;
 use crate::engine::Status;
-use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
+use crate::nemesis::fault::{Before, Fault, FaultError, Order, Seen, Target};
 use crate::nemesis::site::Site;
 
 #[derive(Debug)]
-pub(super) struct Restart;
+pub(super) struct Restart(pub(super) Order);
 
 #[async_trait]
 impl Fault for Restart {
@@ -36,11 +37,16 @@ impl Fault for Restart {
     async fn healed(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
         process::healed(site, target).await
     }
+
     fn works_on(&self) -> bool {
         false
     }
 
     fn by_hand(&self, target: &Target) -> String {
         process::start_by_hand(target)
+    }
+
+    fn order(&self) -> Order {
+        self.0
     }
 }
