@@ -9,9 +9,10 @@ use harness::nemesis::Nemesis;
 use harness::nemesis::journal;
 use harness::recorder::{HISTORY, Recorder};
 use harness::{http, images, poll};
-use judge::history::{Entry, Header, Step};
-use judge::plan::{Abilities, Direction, Fault, FaultKind, Link, Overrides, Plan, Via};
+use judge::history::{Entry, Step};
+use judge::plan::{Direction, Fault, FaultKind, Link, Plan, Via};
 
+use super::stage;
 use super::support::{Bench, options, quiet, root};
 
 const HOLD: Duration = Duration::from_secs(2);
@@ -86,11 +87,6 @@ const SECOND: [(&str, FaultKind); 6] = [
 
 /// All of them at once.
 fn plan(faults: &[(&str, FaultKind)], hold: Duration) -> Plan {
-    let text = "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
-    let scenario = judge::scenario::Scenario::parse("test", text).expect("a scenario");
-    let roster = ["cluster-node-1", "cluster-node-2", "cluster-node-3"].map(str::to_owned);
-    let everything = Abilities::everything();
-    let mut plan = judge::plan::resolve(&scenario, 1, &Overrides::default(), &roster, &everything).expect("a plan");
     let for_ms = u64::try_from(hold.as_millis()).expect("short");
     let fault = |(node, kind): &(&str, FaultKind)| Fault {
         kind: *kind,
@@ -99,22 +95,7 @@ fn plan(faults: &[(&str, FaultKind)], hold: Duration) -> Plan {
         at_ms: 0,
         for_ms,
     };
-    plan.faults = faults.iter().map(fault).collect();
-    plan
-}
-
-fn recorder(folder: &Path) -> Recorder {
-    let header = Header {
-        format: judge::history::FORMAT,
-        harness: "test".into(),
-        nonce: "n".into(),
-        scenario: "test".into(),
-        seed: 1,
-        started_at: "2026-01-01T00:00:00Z".into(),
-        nodes: Vec::new(),
-        cluster: "compose".into(),
-    };
-    Recorder::create(folder, &header).expect("a recorder")
+    stage::plan(faults.iter().map(fault).collect())
 }
 
 /// Faults in force on a cluster.
@@ -127,7 +108,7 @@ struct Weather {
 impl Weather {
     async fn over(bench: &Bench, cluster: &Cluster, faults: &[(&str, FaultKind)], hold: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let recorder = recorder(folder.path());
+        let recorder = stage::recorder(folder.path());
         let (site, journal) = bench.journal(cluster, folder.path()).await;
         let nemesis = Nemesis::start(&plan(faults, hold), &site, journal, &recorder, recorder.now_us());
         Self { folder, recorder, nemesis }

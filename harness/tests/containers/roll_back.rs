@@ -8,7 +8,8 @@ use harness::nemesis::{Nemesis, leftovers};
 use harness::poll;
 use judge::plan::FaultKind;
 
-use super::strike::{plan, recorder, strike};
+use super::stage;
+use super::strike::{plan, strike};
 use super::support::Bench;
 use super::traffic::Traffic;
 
@@ -41,7 +42,7 @@ async fn goes_back(bench: Bench) {
 /// The harness ends when Redis was killed for it, and a later one finds the journal.
 async fn dies_in_the_middle(bench: &Bench, cluster: &Cluster) {
     let folder = tempfile::tempdir().expect("a folder");
-    let recorder = recorder(folder.path());
+    let recorder = stage::recorder(folder.path());
     let (site, journal) = bench.journal(cluster, folder.path()).await;
     let plan = plan(FaultKind::RollBack { lose_ms: 500 }, "redis", Duration::ZERO);
     let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());

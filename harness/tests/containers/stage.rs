@@ -20,6 +20,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// A node that cannot answer says so, or is cut off, well before that.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A plan of so many faults.
 pub(super) fn plan(faults: Vec<Fault>) -> Plan {
     let text = "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
     let scenario = judge::scenario::Scenario::parse("test", text).expect("a scenario");

@@ -6,10 +6,11 @@ use harness::cluster::Cluster;
 use harness::nemesis::Nemesis;
 use harness::nemesis::journal;
 use harness::poll;
-use harness::recorder::{HISTORY, Recorder};
-use judge::history::{Entry, FaultStep, Header, Step};
-use judge::plan::{Abilities, Fault, FaultKind, Overrides, Plan};
+use harness::recorder::HISTORY;
+use judge::history::{Entry, FaultStep, Step};
+use judge::plan::{Fault, FaultKind, Plan};
 
+use super::stage;
 use super::support::Bench;
 
 /// A heal is given up after a minute.
@@ -34,7 +35,7 @@ pub(super) struct Struck {
 /// Not each of its steps was taken, once and without an error.
 pub(super) async fn strike(bench: &Bench, cluster: &Cluster, kind: FaultKind, service: &str, hold: Duration) -> Struck {
     let folder = tempfile::tempdir().expect("a folder");
-    let recorder = recorder(folder.path());
+    let recorder = stage::recorder(folder.path());
     let (site, journal) = bench.journal(cluster, folder.path()).await;
     let plan = plan(kind, service, hold);
     let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());
@@ -71,27 +72,8 @@ pub(super) async fn strike(bench: &Bench, cluster: &Cluster, kind: FaultKind, se
 
 /// A plan of one fault at the beginning.
 pub(super) fn plan(kind: FaultKind, service: &str, hold: Duration) -> Plan {
-    let text = "hypothesis = \"h\"\n[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
-    let scenario = judge::scenario::Scenario::parse("test", text).expect("a scenario");
-    let roster = ["cluster-node-1", "cluster-node-2", "cluster-node-3"].map(str::to_owned);
-    let mut plan = judge::plan::resolve(&scenario, 1, &Overrides::default(), &roster, &Abilities::everything()).expect("a plan");
     let for_ms = u64::try_from(hold.as_millis()).expect("short");
-    plan.faults = vec![Fault { kind, target: service.into(), services: vec![service.into()], at_ms: 0, for_ms }];
-    plan
-}
-
-pub(super) fn recorder(folder: &std::path::Path) -> Recorder {
-    let header = Header {
-        format: judge::history::FORMAT,
-        harness: "test".into(),
-        nonce: "n".into(),
-        scenario: "test".into(),
-        seed: 1,
-        started_at: "2026-01-01T00:00:00Z".into(),
-        nodes: Vec::new(),
-        cluster: "compose".into(),
-    };
-    Recorder::create(folder, &header).expect("a recorder")
+    stage::plan(vec![Fault { kind, target: service.into(), services: vec![service.into()], at_ms: 0, for_ms }])
 }
 
 fn steps(folder: &std::path::Path) -> Vec<FaultStep> {
