@@ -15,13 +15,14 @@ mod site;
 pub mod targets;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use judge::history::{Entry, FaultStep, Step};
 use judge::plan::{Dynamic, Need, Plan};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::recorder::Recorder;
 use fault::{Hit, Order};
@@ -146,13 +147,12 @@ impl Life {
         if !self.wait_until(nemesis, self.fault.at_ms.saturating_sub(ahead_ms)).await {
             return false;
         }
-        let at_ms = self.fault.at_ms.saturating_sub(LEAD_MS);
-        let due = nemesis.recorder.instant(self.epoch_us) + Duration::from_millis(at_ms);
+        let due = self.due(nemesis, self.fault.at_ms.saturating_sub(LEAD_MS));
         let hits = nemesis.hits.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = tokio::select! {
             biased;
             _ = self.over.wait_for(|over| *over) => return false,
-            found = targets::find(dynamic, &nemesis.site, &hits, due.into()) => found,
+            found = targets::find(dynamic, &nemesis.site, &hits, due) => found,
         };
         match found {
             Ok(services) => self.fault.services = services,
@@ -199,14 +199,17 @@ impl Life {
         }
     }
 
+    fn due(&self, nemesis: &Shared, at_ms: u64) -> Instant {
+        (nemesis.recorder.instant(self.epoch_us) + Duration::from_millis(at_ms)).into()
+    }
+
     /// `false` if the run was over first.
     async fn wait_until(&self, nemesis: &Shared, at_ms: u64) -> bool {
-        let due: Instant = nemesis.recorder.instant(self.epoch_us) + Duration::from_millis(at_ms);
         let mut over = self.over.clone();
         tokio::select! {
             biased;
             _ = over.wait_for(|over| *over) => false,
-            () = tokio::time::sleep_until(due.into()) => true,
+            () = tokio::time::sleep_until(self.due(nemesis, at_ms)) => true,
         }
     }
 

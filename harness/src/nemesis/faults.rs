@@ -41,6 +41,7 @@ use judge::plan::{FaultKind, Via};
 
 use super::fault::{Fault, Order};
 use link::OnLink;
+use process::OnProcess;
 
 /// The one that carries out a kind.
 ///
@@ -48,12 +49,12 @@ use link::OnLink;
 /// The kind is known to plans and not yet to this nemesis.
 pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
     Ok(match kind {
-        FaultKind::Stop => Box::new(stop::Stop),
-        FaultKind::Drain => Box::new(drain::Drain),
-        FaultKind::Kill => Box::new(kill::Kill),
-        FaultKind::Pause => Box::new(pause::Pause),
-        FaultKind::Restart => Box::new(restart::Restart(Order::AtOnce)),
-        FaultKind::RollingRestart => Box::new(restart::Restart(Order::InTurn)),
+        FaultKind::Stop => Box::new(OnProcess(stop::Stop)),
+        FaultKind::Drain => Box::new(OnProcess(drain::Drain)),
+        FaultKind::Kill => Box::new(OnProcess(kill::Kill)),
+        FaultKind::Pause => Box::new(OnProcess(pause::Pause)),
+        FaultKind::Restart => Box::new(OnProcess(restart::Restart(Order::AtOnce))),
+        FaultKind::RollingRestart => Box::new(OnProcess(restart::Restart(Order::InTurn))),
         FaultKind::CrashLoop { pause_ms } => Box::new(crash_loop::CrashLoop::new(pause_ms)),
         FaultKind::Cut { from, direction } => Box::new(cut::Cut::new(from, direction)),
         FaultKind::Flap { from, down_ms, up_ms } => Box::new(flap::Flap::new(from, down_ms, up_ms)),

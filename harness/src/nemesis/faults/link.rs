@@ -10,6 +10,7 @@ use judge::plan::Link;
 use proxy::{Counts, LinkState, Order, Rule};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::SCALED;
 use crate::links::{self, Links, LinksError, Met, Probe};
 use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
 use crate::nemesis::site::Site;
@@ -19,8 +20,6 @@ const TTL: Duration = Duration::from_secs(5);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// The service that is the proxy.
 const PROXY: &str = "links";
-/// Scaled nodes share their links.
-const SCALED: &str = "cluster-node";
 /// A link without a rule answers within a few milliseconds, on a busy machine too.
 const PLAIN_ANSWERS: Duration = Duration::from_secs(2);
 /// How much longer than before an echo may take on a healed link of a busy machine.
@@ -171,7 +170,7 @@ fn proxy_of(site: &Site) -> Result<Links, FaultError> {
     url.map(Links::at).ok_or_else(missing)
 }
 
-/// Refuses a node whose links are those of others, too.
+/// Scaled nodes share their links: refuses a node whose links are those of others, too.
 fn refuse_shared(site: &Site, target: &Target) -> Result<(), FaultError> {
     let scaled = |service: &str| service.split('.').next() == Some(SCALED);
     let sharing = site.cluster.containers.keys().filter(|service| scaled(service)).count();

@@ -2,42 +2,30 @@
 
 use async_trait::async_trait;
 
-use super::process;
-use crate::engine::Status;
-use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
+use super::process::{ProcessFault, Started};
+use crate::engine::{ContainerState, EngineError, Status};
+use crate::nemesis::fault::{FaultError, Target};
 use crate::nemesis::site::Site;
 
 #[derive(Debug)]
 pub(super) struct Pause;
 
 #[async_trait]
-impl Fault for Pause {
-    async fn before(&self, site: &Site, target: &Target) -> Result<Before, FaultError> {
-        process::before(site, target).await
+impl ProcessFault for Pause {
+    async fn strike(&self, site: &Site, target: &Target) -> Result<(), EngineError> {
+        site.engine.pause(&target.container).await
     }
 
-    async fn inject(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
-        Ok(site.engine.pause(&target.container).await?)
+    fn shows(&self, now: &ContainerState, _: &Started) -> bool {
+        now.status == Status::Paused
     }
 
-    async fn effect(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
-        let now = site.inspect(target).await?;
-        Ok(Seen::when(now.status == Status::Paused, process::describe(&now)))
-    }
-
-    async fn heal(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
+    async fn undo(&self, site: &Site, target: &Target) -> Result<(), FaultError> {
         // The engine refuses to thaw what is not frozen, and a heal may be asked for twice.
         if site.inspect(target).await?.status == Status::Paused {
             site.engine.unpause(&target.container).await?;
         }
         Ok(())
-    }
-
-    async fn healed(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
-        process::healed(site, target).await
-    }
-    fn works_on(&self) -> bool {
-        false
     }
 
     fn by_hand(&self, target: &Target) -> String {

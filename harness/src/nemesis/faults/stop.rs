@@ -2,41 +2,21 @@
 
 use async_trait::async_trait;
 
-use super::process;
-use crate::engine::Status;
-use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
+use super::process::{GRACE, ProcessFault, Started};
+use crate::engine::{ContainerState, EngineError, Status};
+use crate::nemesis::fault::Target;
 use crate::nemesis::site::Site;
 
 #[derive(Debug)]
 pub(super) struct Stop;
 
 #[async_trait]
-impl Fault for Stop {
-    async fn before(&self, site: &Site, target: &Target) -> Result<Before, FaultError> {
-        process::before(site, target).await
+impl ProcessFault for Stop {
+    async fn strike(&self, site: &Site, target: &Target) -> Result<(), EngineError> {
+        site.engine.stop(&target.container, GRACE).await
     }
 
-    async fn inject(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
-        Ok(site.engine.stop(&target.container, process::GRACE).await?)
-    }
-
-    async fn effect(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
-        let now = site.inspect(target).await?;
-        Ok(Seen::when(now.status == Status::Exited, process::describe(&now)))
-    }
-
-    async fn heal(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
-        process::start(site, target).await
-    }
-
-    async fn healed(&self, site: &Site, target: &Target, _: &Before) -> Result<Seen, FaultError> {
-        process::healed(site, target).await
-    }
-    fn works_on(&self) -> bool {
-        false
-    }
-
-    fn by_hand(&self, target: &Target) -> String {
-        process::start_by_hand(target)
+    fn shows(&self, now: &ContainerState, _: &Started) -> bool {
+        now.status == Status::Exited
     }
 }
