@@ -87,11 +87,13 @@ pub struct Volume {
     pub owner: Option<String>,
 }
 
-/// Memory without the page cache that can be dropped, and CPU time since the container was started.
+/// Memory without the page cache that can be dropped; since the container was started, the CPU time, and for how many of
+/// the kernel's periods (a tenth of a second, mostly) it was halted at the limit of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     pub memory_bytes: u64,
     pub cpu: Duration,
+    pub throttled_periods: u64,
 }
 
 impl ContainerState {
@@ -157,10 +159,13 @@ impl From<ContainerStatsResponse> for Usage {
         let details = memory.stats.unwrap_or_default();
         // cgroup v1 says `total_inactive_file`, v2 `inactive_file`.
         let cache = details.get("total_inactive_file").or_else(|| details.get("inactive_file")).copied();
-        let cpu = stats.cpu_stats.and_then(|cpu| cpu.cpu_usage).and_then(|usage| usage.total_usage);
+        let cpu = stats.cpu_stats.unwrap_or_default();
+        let used = cpu.cpu_usage.and_then(|usage| usage.total_usage);
+        let throttled = cpu.throttling_data.and_then(|data| data.throttled_periods);
         Self {
             memory_bytes: memory.usage.unwrap_or_default().saturating_sub(cache.unwrap_or_default()),
-            cpu: Duration::from_nanos(cpu.unwrap_or_default()),
+            cpu: Duration::from_nanos(used.unwrap_or_default()),
+            throttled_periods: throttled.unwrap_or_default(),
         }
     }
 }

@@ -21,32 +21,36 @@ async fn are_short(bench: Bench) {
     assert_eq!(bench.engine.remove_helpers(&bench.project).await.expect("listed"), 0, "no helper is left");
 }
 
-/// The share of a core that a busy node takes.
-async fn busy_share(bench: &Bench, cluster: &Cluster) -> f64 {
+/// What two seconds of requests cost a node: the share of a core that it takes, and the share of the kernel's periods for
+/// which it is halted.
+async fn busy(bench: &Bench, cluster: &Cluster) -> (f64, f64) {
     let node = &cluster.nodes[0];
     let began = Instant::now();
-    let before = bench.engine.usage(&node.container).await.expect("measured").cpu;
+    let before = bench.engine.usage(&node.container).await.expect("measured");
     let clients = (0..4).map(|_| async {
         while began.elapsed() < Duration::from_secs(2) {
             placed(node).await;
         }
     });
     join_all(clients).await;
-    let used = bench.engine.usage(&node.container).await.expect("measured").cpu.saturating_sub(before);
-    used.as_secs_f64() / began.elapsed().as_secs_f64()
+    let after = bench.engine.usage(&node.container).await.expect("measured");
+    let seconds = began.elapsed().as_secs_f64();
+    let halted = after.throttled_periods.saturating_sub(before.throttled_periods);
+    (after.cpu.saturating_sub(before.cpu).as_secs_f64() / seconds, halted as f64 / (10.0 * seconds))
 }
 
 async fn has_little_processor(bench: &Bench, cluster: &Cluster) {
     let id = &cluster.nodes[0].container;
     let before = bench.engine.limits(id).await.expect("inspected");
     let fault = InForce::new(bench, cluster, FaultKind::Cpu { millicpus: 20 }, "cluster-node-1").await;
-    let share = busy_share(bench, cluster).await;
+    let (share, halted) = busy(bench, cluster).await;
     // The kernel gives its share out in slices, so that one may be left over from before.
     assert!(share < 0.04, "{share} of a core, and 0.02 are allowed");
+    assert!(halted > 0.5, "halted for {halted} of the time, which its share does not reach for");
     fault.heal().await;
     assert_eq!(bench.engine.limits(id).await.expect("inspected"), before);
-    let healed = busy_share(bench, cluster).await;
-    assert!(healed > 2.0 * share, "{healed} of a core once healed, {share} before");
+    let (share, still) = busy(bench, cluster).await;
+    assert!(still < halted / 4.0, "halted for {still} of the time once healed, {halted} before; it takes {share} of a core");
 }
 
 async fn has_little_memory_and_few_descriptors(bench: &Bench, cluster: &Cluster) {
