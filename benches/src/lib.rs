@@ -3,6 +3,7 @@
 
 pub mod boxed;
 pub mod client;
+pub mod echo;
 pub mod load;
 pub mod orders;
 pub mod propagation;
