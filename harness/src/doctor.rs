@@ -122,9 +122,7 @@ async fn ports(engine: Option<&Engine>) -> Vec<Finding> {
 }
 
 async fn disk(path: &Path) -> Finding {
-    let answer = tool::run(Command::new("df").args(["-P", "-k"]).arg(path), ASK).await;
-    let free_mib = answer.ok().as_deref().and_then(free_kib).map(|kib| kib / 1024);
-    match free_mib {
+    match free_bytes(path, ASK).await.map(|bytes| bytes >> 20) {
         Some(free) if free >= DISK_MIB => Finding::ok(format!("disk: {:.0} GiB free here", free as f64 / 1024.0)),
         Some(free) => Finding::bad(
             format!("disk: {:.1} GiB free here", free as f64 / 1024.0),
@@ -132,6 +130,12 @@ async fn disk(path: &Path) -> Finding {
         ),
         None => Finding::ok("disk: df does not tell what is free here"),
     }
+}
+
+/// What is free where `path` lies; `None` where `df` does not tell within the limit.
+pub(crate) async fn free_bytes(path: &Path, limit: Duration) -> Option<u64> {
+    let answer = tool::run(Command::new("df").args(["-P", "-k"]).arg(path), limit).await;
+    free_kib(&answer.ok()?)?.checked_mul(1 << 10)
 }
 
 /// The fourth column of the second line, by POSIX.

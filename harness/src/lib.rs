@@ -11,6 +11,7 @@ pub mod engine;
 pub mod failure;
 pub mod final_reads;
 pub mod folder;
+pub mod guard;
 pub mod http;
 pub mod images;
 pub mod interrupt;

@@ -15,6 +15,7 @@ use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::failure::{Exit, Failure, Sort};
 use crate::folder::RunFolder;
+use crate::guard::{self, Tripped};
 use crate::interrupt::Interrupt;
 use crate::load::Load;
 use crate::logs::Logs;
@@ -175,6 +176,11 @@ impl Stage<'_> {
             loaded = &mut finish => Some(loaded),
             never = progress.show(self.out) => match never {},
             () = self.interrupt.raised() => { end_early("interrupted"); None }
+            tripped = guard::watch(&job.plan.guard, cluster, &self.scene.run) => {
+                self.note_aborted(&tripped);
+                end_early(&format!("the guard {} gives the run up: {}", tripped.guard, tripped.seen));
+                None
+            }
             () = recorder.broken() => { end_early("the history cannot be written any more, is the disk full?"); None }
         };
         let healing = async {
@@ -261,6 +267,11 @@ impl Stage<'_> {
         let customers = customers(&job.plan, nonce);
         let reads = final_reads::read_all(cluster, recorder, nonce, &customers, FINAL_READS_WITHIN);
         interrupted_or(self.interrupt, reads).await;
+    }
+
+    fn note_aborted(&self, tripped: &Tripped) {
+        let (guard, seen) = (tripped.guard.to_owned(), tripped.seen.clone());
+        self.recorder.write_through(&Entry::Aborted { t_us: self.recorder.now_us(), guard, seen });
     }
 
     fn enter(&self, phase: Phase) {

@@ -7,6 +7,7 @@ mod containers {
     mod foreign;
     mod ground;
     mod guardian;
+    mod guards;
     mod healing;
     mod images;
     mod links;

@@ -93,6 +93,13 @@ pub enum Entry {
     FinalRead { t_us: u64, what: String, entries: u64, error: Option<String> },
     /// The run was interrupted by the user; what follows is healing.
     Interrupted { t_us: u64 },
+    /// A guard gave the run up; what follows is healing, and the final reads.
+    Aborted {
+        t_us: u64,
+        /// As the scenario calls it, e.g. `all_nodes_down`.
+        guard: String,
+        seen: String,
+    },
     /// Anything that the harness itself failed at: the run goes on, the verdict cannot be `Valid`.
     Trouble { t_us: u64, what: String },
     /// The last line of a run that came to its end.

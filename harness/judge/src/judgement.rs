@@ -158,7 +158,10 @@ fn run_info(history: &History) -> RunInfo {
         nodes: history.header.nodes.iter().map(|node| node.name.clone()).collect(),
         history_format: history.header.format,
         length_ms: history.end_us.unwrap_or(history.last_us) as f64 / 1_000.0,
-        complete: history.end_us.is_some() && history.interrupted_us.is_none() && history.torn.is_none(),
+        complete: history.end_us.is_some()
+            && history.interrupted_us.is_none()
+            && history.aborted.is_none()
+            && history.torn.is_none(),
         foreign: published + unreadable + seen + projected + ledger + records + rows + left_out,
     }
 }

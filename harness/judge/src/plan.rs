@@ -23,6 +23,8 @@ pub use targets::{Dynamic, TargetError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::GuardSpec;
+
 /// Version of the format of `plan.json`, in its `format`.
 pub const FORMAT: u32 = 1;
 
@@ -41,12 +43,33 @@ pub struct Plan {
     pub load: Load,
     /// In order of `at_ms`.
     pub faults: Vec<Fault>,
+    /// When the run is given up before its end.
+    #[serde(default)]
+    pub guard: Guard,
     /// What faults destroy from below is excused, within the rules of `durability`.
     #[serde(default)]
     pub durability_limit: bool,
     pub expect: Expect,
     /// The least that the run must have put to the test, by counter name.
     pub exercise: BTreeMap<String, u64>,
+}
+
+/// What makes a run give up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// No node has answered for so long.
+    pub all_nodes_down_ms: u64,
+    /// Less is free where runs are kept.
+    pub disk_free_bytes: u64,
+    /// A shell command that fails.
+    pub probe: Option<String>,
+    pub probe_every_ms: u64,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        resolve::guard(&GuardSpec::default())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

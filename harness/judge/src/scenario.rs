@@ -36,6 +36,12 @@
 //!     { kind = "pause", target = "redis", for = "2s" },
 //! ]
 //!
+//! [guard]                     # when the run is given up: healed, judged, and at best unknown
+//! all_nodes_down = "60s"      # no node has answered for so long; this is the default
+//! disk_free = "512MiB"        # less is free where runs are kept; this is the default
+//! probe = "curl -fs http://127.0.0.1:3000/health"   # a shell command that fails; CATGA_NODE_URLS tells it the nodes
+//! probe_every = "5s"
+//!
 //! [expect]
 //! propagation_p99 = "250ms"   # outside fault windows
 //! recovery = "10s"
@@ -56,6 +62,7 @@
 
 mod error;
 mod fault;
+mod guard;
 mod nemesis;
 mod values;
 
@@ -66,6 +73,7 @@ use serde::Deserialize;
 
 pub use error::ScenarioError;
 pub use fault::{DrawnSpec, FaultSpec, Repeat};
+pub use guard::GuardSpec;
 pub use nemesis::NemesisSpec;
 pub use values::parse_duration;
 
@@ -85,6 +93,7 @@ pub struct Scenario {
     pub load: LoadSpec,
     pub faults: Vec<FaultSpec>,
     pub nemesis: Option<NemesisSpec>,
+    pub guard: GuardSpec,
     pub expect: ExpectSpec,
     /// By the names in [`crate::exercise::NAMES`].
     pub exercise: BTreeMap<String, u64>,
@@ -153,6 +162,8 @@ struct Document {
     fault: Vec<fault::Table>,
     nemesis: Option<nemesis::Table>,
     #[serde(default)]
+    guard: GuardSpec,
+    #[serde(default)]
     expect: ExpectSpec,
     #[serde(default)]
     exercise: BTreeMap<toml::Spanned<String>, u64>,
@@ -201,6 +212,7 @@ impl Scenario {
             load: document.load,
             faults,
             nemesis,
+            guard: document.guard,
             expect: document.expect,
             exercise: minima,
         })

@@ -36,6 +36,7 @@ pub(crate) fn plan(operations: u64) -> Plan {
             customers: 3,
         },
         faults: Vec::new(),
+        guard: crate::plan::Guard::default(),
         durability_limit: false,
         expect: Expect::default(),
         exercise: BTreeMap::new(),

@@ -25,6 +25,9 @@ fn run_gaps(history: &History) -> Vec<String> {
     if history.interrupted_us.is_some() {
         gaps.push("the run was interrupted".to_owned());
     }
+    if let Some((guard, seen)) = &history.aborted {
+        gaps.push(format!("the guard {guard} gave the run up: {seen}"));
+    }
     if let Some(torn) = &history.torn {
         gaps.push(format!("the history breaks off in the middle of line {}", torn.line));
     }

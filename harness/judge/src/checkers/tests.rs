@@ -117,6 +117,18 @@ fn with_fault(steps: &[Step]) -> Story {
 }
 
 #[test]
+fn run_that_a_guard_gave_up_is_unknown_unless_a_promise_was_broken() {
+    let mut story = Story::good(60);
+    let (guard, seen) = ("all_nodes_down".to_owned(), "no node has answered for 60s".to_owned());
+    story.entries.push(Entry::Aborted { t_us: LOAD_START_US + 300_000, guard, seen });
+    let report = story.report();
+    assert_eq!((report.verdict, report.exit_code(), report.run.complete), (Verdict::Unknown, 3, false));
+    assert!(report.reason.contains("the guard all_nodes_down gave the run up: no node has answered"), "{}", report.reason);
+    story.never_published(5);
+    assert_eq!((story.report().verdict, story.report().exit_code()), (Verdict::Invalid, 1));
+}
+
+#[test]
 fn fault_that_found_its_target_in_the_run_is_judged_by_the_services_it_really_hit() {
     use Step::{EffectVerified, Heal, HealVerified, Healed, Inject, Injected};
     let found_later = |steps: &[Step]| {

@@ -47,6 +47,7 @@ impl Builder {
             parked: Vec::new(),
             reads: BTreeMap::new(),
             interrupted_us: None,
+            aborted: None,
             troubles: Vec::new(),
             end_us: None,
             last_us: 0,
@@ -88,6 +89,10 @@ impl Builder {
             Entry::Interrupted { t_us } => {
                 self.at(t_us);
                 self.history.interrupted_us = Some(t_us);
+            }
+            Entry::Aborted { t_us, guard, seen } => {
+                self.at(t_us);
+                self.history.aborted.get_or_insert((guard, seen));
             }
             Entry::Trouble { t_us, what } => {
                 self.at(t_us);

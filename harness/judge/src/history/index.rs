@@ -199,6 +199,8 @@ pub struct History {
     /// By the names in [`super::reads`].
     pub reads: BTreeMap<String, ReadEnd>,
     pub interrupted_us: Option<u64>,
+    /// The guard that gave the run up, and what it saw.
+    pub aborted: Option<(String, String)>,
     pub troubles: Vec<String>,
     pub end_us: Option<u64>,
     /// The latest time that any line tells.

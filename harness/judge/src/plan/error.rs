@@ -57,6 +57,8 @@ pub enum PlanError {
         "durability_limit = true excuses what a fault destroys from below, and no fault of the plan does: purge_stream, delete_stream, roll_back; leave it out"
     )]
     NothingDestroyed,
+    #[error("[guard] {name} is {given_ms} ms: give 1000 ms or more")]
+    Guard { name: &'static str, given_ms: u64 },
     #[error("{fault}: {source}")]
     Target {
         fault: String,

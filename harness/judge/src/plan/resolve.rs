@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Abilities, Expect, FORMAT, Fault, Load, Plan, PlanError, checks, random, targets};
+use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, checks, random, targets};
 use crate::numbers::{rounded, whole};
-use crate::scenario::{FaultSpec, Scenario};
+use crate::scenario::{FaultSpec, GuardSpec, Scenario};
 use crate::seed::Stream;
 
 /// The least length of the steady state, and the least number of operations in it.
@@ -13,6 +13,9 @@ pub const STEADY_MIN_OPS: u64 = 1_000;
 
 /// Clients per node beyond the bare need, so that one paused node cannot starve the others.
 const PROCESS_HEADROOM: f64 = 1.2;
+
+/// A guard that looks more often than that is a load of its own.
+const GUARD_MIN: Duration = Duration::from_secs(1);
 
 /// What the command line may change in a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -57,6 +60,7 @@ pub fn resolve(
         roster: roster.to_vec(),
         load,
         faults,
+        guard: check_guard(&scenario.guard)?,
         durability_limit: scenario.durability_limit,
         expect: Expect {
             propagation_p99_ms: scenario.expect.propagation_p99.map(millis_f64),
@@ -66,6 +70,24 @@ pub fn resolve(
         },
         exercise: scenario.exercise.clone(),
     })
+}
+
+pub(super) fn guard(spec: &GuardSpec) -> Guard {
+    Guard {
+        all_nodes_down_ms: millis(spec.all_nodes_down),
+        disk_free_bytes: spec.disk_free,
+        probe: spec.probe.clone(),
+        probe_every_ms: millis(spec.probe_every),
+    }
+}
+
+fn check_guard(spec: &GuardSpec) -> Result<Guard, PlanError> {
+    for (name, length) in [("all_nodes_down", spec.all_nodes_down), ("probe_every", spec.probe_every)] {
+        if length < GUARD_MIN {
+            return Err(PlanError::Guard { name, given_ms: millis(length) });
+        }
+    }
+    Ok(guard(spec))
 }
 
 fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Result<Load, PlanError> {

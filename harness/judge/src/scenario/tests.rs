@@ -130,6 +130,15 @@ fn scenario_tells_what_its_cluster_must_have() {
 }
 
 #[test]
+fn guards_have_defaults_and_may_be_set() {
+    let guard = |table: &str| Scenario::parse("x", &format!("{GOOD}\n{table}")).expect("it is good").guard;
+    assert_eq!(guard(""), GuardSpec::default());
+    let set = guard("[guard]\nall_nodes_down = \"30s\"\ndisk_free = \"1GiB\"\nprobe = \"true\"");
+    assert_eq!((set.all_nodes_down, set.disk_free), (Duration::from_secs(30), 1 << 30));
+    assert_eq!((set.probe.as_deref(), set.probe_every), (Some("true"), Duration::from_secs(5)));
+}
+
+#[test]
 fn broken_toml_is_placed() {
     let error = error("hypothesis = \"x\"\n[load\n");
     assert_eq!(error.line, 2, "{error}");

@@ -104,6 +104,10 @@ pub(super) fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     deserializer.deserialize_any(SizeVisitor).map(Some)
 }
 
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(SizeVisitor)
+}
+
 struct SizeVisitor;
 
 impl Visitor<'_> for SizeVisitor {

@@ -184,6 +184,13 @@ fn faults_stand_in_the_order_of_their_times() {
 }
 
 #[test]
+fn guards_that_could_not_look_in_time_are_refused() {
+    assert_eq!(planned(&[]).expect("it can be run").guard, Guard::default());
+    let message = refused(&["[guard]\nall_nodes_down = \"10ms\"\n".to_owned()]);
+    assert!(message.contains("all_nodes_down is 10 ms"), "{message}");
+}
+
+#[test]
 fn repeated_fault_comes_so_often_at_equal_distances() {
     let repeated =
         |every: &str, target: &str| planned(&[format!("{}every = \"{every}\"\ntimes = 3\n", fault("10s", "5s", "stop", target))]);
