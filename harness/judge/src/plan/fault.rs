@@ -1,8 +1,13 @@
 //! What a fault is: its kind with its parameters, and what of the cluster it takes hold of.
 
+mod terms;
+mod words;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Dynamic, SERVICES};
+pub use terms::{Direction, Link, Need, Part, Peer, Scope, Via};
+
+use super::Dynamic;
 use crate::seed::Stream;
 
 /// A fault of the plan.
@@ -175,235 +180,11 @@ pub enum FaultKind {
     },
 }
 
-/// What a target is cut from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Peer {
-    Nats,
-    Redis,
-    /// Whoever calls it over its published port.
-    Clients,
-    /// All of them.
-    All,
-}
-
-/// The service at the other end of a node's connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Link {
-    Nats,
-    Redis,
-}
-
-/// As seen from the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    Both,
-    /// What comes to the target.
-    In,
-    /// What the target sends.
-    Out,
-}
-
-/// How a link is made worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Via {
-    /// The TCP fault proxy between nodes and services.
-    Proxy,
-    /// The kernel's netem, where it has it.
-    Netem,
-}
-
-/// What of a service a fault takes hold of. Two faults that hold the same part of the same service must not overlap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    Process,
-    Network,
-    Link(Link),
-    Cpu,
-    Memory,
-    Disk,
-    Descriptors,
-    /// The settings and connections of Redis.
-    Settings,
-    /// The stream and its consumers.
-    Stream,
-    Scale,
-}
-
-/// Which targets a kind can be done to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Nodes, NATS, Redis.
-    Any,
-    Nodes,
-    /// NATS or Redis.
-    Stores,
-    Nats,
-    Redis,
-}
-
-impl Part {
-    /// As a sentence names it: `the process of redis`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Network => "network",
-            Self::Link(Link::Nats) => "link to nats",
-            Self::Link(Link::Redis) => "link to redis",
-            Self::Cpu => "processor share",
-            Self::Memory => "memory",
-            Self::Disk => "disk",
-            Self::Descriptors => "descriptors",
-            Self::Settings => "settings",
-            Self::Stream => "stream",
-            Self::Scale => "scale",
-        }
-    }
-}
-
-impl Scope {
-    #[must_use]
-    pub fn takes(self, service: &str, roster: &[String]) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Nodes => roster.iter().any(|node| node == service),
-            Self::Stores => SERVICES.contains(&service),
-            Self::Nats => service == "nats",
-            Self::Redis => service == "redis",
-        }
-    }
-
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Any => "nodes, nats and redis",
-            Self::Nodes => "nodes",
-            Self::Stores => "nats and redis",
-            Self::Nats => "nats",
-            Self::Redis => "redis",
-        }
-    }
-}
-
-/// What a cluster must have for a fault to be possible, beyond the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Need {
-    /// The fault proxy between nodes and services.
-    Proxy,
-    /// A helper container beside the target: packet filters, resource limits, volumes.
-    Helper,
-    /// netem in the kernel.
-    Netem,
-    /// Data volumes of a fixed size.
-    SmallDisks,
-}
-
-impl Need {
-    pub const ALL: [Self; 4] = [Self::Proxy, Self::Helper, Self::Netem, Self::SmallDisks];
-
-    /// As a list names it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Proxy => "proxy",
-            Self::Helper => "helper",
-            Self::Netem => "netem",
-            Self::SmallDisks => "small disks",
-        }
-    }
-
-    /// As a sentence names it.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Proxy => "the fault proxy between nodes and services",
-            Self::Helper => "helper containers beside its services",
-            Self::Netem => "the kernel's netem",
-            Self::SmallDisks => "data volumes of a fixed size",
-        }
-    }
-}
-
 impl FaultKind {
     /// Draws what a kind leaves to chance while it is in force.
     pub(super) fn draw(&mut self, stream: &mut Stream) {
         if let Self::Delay { seed, .. } = self {
             *seed = stream.below(1 << 32);
-        }
-    }
-
-    /// Every word that [`FaultKind::word`] gives.
-    pub const WORDS: [&str; 30] = [
-        "stop",
-        "drain",
-        "kill",
-        "pause",
-        "restart",
-        "rolling_restart",
-        "crash_loop",
-        "cut",
-        "flap",
-        "delay",
-        "bandwidth",
-        "black_hole",
-        "reset",
-        "slice",
-        "half_close",
-        "drop_replies",
-        "cpu",
-        "memory",
-        "disk_full",
-        "descriptors",
-        "purge_stream",
-        "delete_stream",
-        "delete_consumer",
-        "read_only",
-        "out_of_memory",
-        "client_kill",
-        "script_flush",
-        "slow_script",
-        "roll_back",
-        "scale_out",
-    ];
-
-    /// The word that scenarios use.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Drain => "drain",
-            Self::Kill => "kill",
-            Self::Pause => "pause",
-            Self::Restart => "restart",
-            Self::RollingRestart => "rolling_restart",
-            Self::CrashLoop { .. } => "crash_loop",
-            Self::Cut { .. } => "cut",
-            Self::Flap { .. } => "flap",
-            Self::Delay { .. } => "delay",
-            Self::Bandwidth { .. } => "bandwidth",
-            Self::BlackHole { .. } => "black_hole",
-            Self::Reset { .. } => "reset",
-            Self::Slice { .. } => "slice",
-            Self::HalfClose { .. } => "half_close",
-            Self::DropReplies { .. } => "drop_replies",
-            Self::Cpu { .. } => "cpu",
-            Self::Memory { .. } => "memory",
-            Self::DiskFull => "disk_full",
-            Self::Descriptors { .. } => "descriptors",
-            Self::PurgeStream => "purge_stream",
-            Self::DeleteStream => "delete_stream",
-            Self::DeleteConsumer => "delete_consumer",
-            Self::ReadOnly => "read_only",
-            Self::OutOfMemory => "out_of_memory",
-            Self::ClientKill => "client_kill",
-            Self::ScriptFlush => "script_flush",
-            Self::SlowScript { .. } => "slow_script",
-            Self::RollBack { .. } => "roll_back",
-            Self::ScaleOut { .. } => "scale_out",
         }
     }
 
@@ -519,67 +300,6 @@ impl FaultKind {
             Self::Descriptors { .. } | Self::RollBack { .. } => Some(Need::Helper),
             Self::DiskFull => Some(Need::SmallDisks),
             _ => None,
-        }
-    }
-}
-
-/// As a person would say it: `cut from nats, in`, `delay redis 50 ms`.
-impl std::fmt::Display for FaultKind {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.word())?;
-        match self {
-            Self::CrashLoop { pause_ms } => write!(out, " every {pause_ms} ms"),
-            Self::Cut { from, direction: Direction::Both } => write!(out, " from {}", from.word()),
-            Self::Cut { from, direction } => write!(out, " from {}, {} only", from.word(), direction.word()),
-            Self::Flap { from, down_ms, up_ms } => write!(out, " from {}, {down_ms} ms down, {up_ms} ms up", from.word()),
-            Self::Delay { link, latency_ms, jitter_ms, .. } => write!(out, " {} {latency_ms}±{jitter_ms} ms", link.word()),
-            Self::Bandwidth { link, bytes_per_second } => write!(out, " {} {bytes_per_second} B/s", link.word()),
-            Self::BlackHole { link, direction: Direction::Both } | Self::HalfClose { link } => write!(out, " {}", link.word()),
-            Self::BlackHole { link, direction } => write!(out, " {}, {} only", link.word(), direction.word()),
-            Self::Reset { link, after_ms } | Self::DropReplies { link, after_ms } => {
-                write!(out, " {} after {after_ms} ms", link.word())
-            }
-            Self::Slice { link, bytes, gap_us } => write!(out, " {} {bytes} B each {gap_us} µs", link.word()),
-            Self::Cpu { millicpus } => write!(out, " {} cores", *millicpus as f64 / 1_000.0),
-            Self::Memory { bytes } => write!(out, " {} MiB", bytes >> 20),
-            Self::Descriptors { limit } => write!(out, " {limit}"),
-            Self::SlowScript { length_ms } => write!(out, " {length_ms} ms"),
-            Self::RollBack { lose_ms } => write!(out, " by {lose_ms} ms"),
-            Self::ScaleOut { nodes } => write!(out, " to {nodes} nodes"),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Peer {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Nats => "nats",
-            Self::Redis => "redis",
-            Self::Clients => "clients",
-            Self::All => "all",
-        }
-    }
-}
-
-impl Link {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Nats => "nats",
-            Self::Redis => "redis",
-        }
-    }
-}
-
-impl Direction {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Both => "both",
-            Self::In => "in",
-            Self::Out => "out",
         }
     }
 }
