@@ -10,6 +10,8 @@ use judge::report::Report;
 
 const PLAN: &str = "plan.json";
 const REPORT: &str = "report.json";
+/// The report for people.
+pub const PAGE: &str = "report.html";
 const CLUSTER: &str = "cluster.json";
 const LOGS: &str = "logs";
 
@@ -62,6 +64,17 @@ impl RunFolder {
 
     pub fn write_report(&self, report: &Report) -> Result<(), FolderError> {
         self.write_json(REPORT, report)
+    }
+
+    pub fn write_page(&self, page: &str) -> Result<(), FolderError> {
+        let path = self.path.join(PAGE);
+        fs::write(&path, page).map_err(failed("write", &path))
+    }
+
+    /// `None` where the run did not come to write it, or another version wrote something else.
+    #[must_use]
+    pub fn read_cluster<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.path.join(CLUSTER)).ok()?).ok()
     }
 
     /// What the run was made on.

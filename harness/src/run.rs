@@ -112,7 +112,8 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let report = review::review(&folder).environment()?;
     if !job.brief {
         out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
-        out.result(format!("run\n  {}\nrepeat\n  {}", short(folder.path()).display(), job.repeat));
+        let page = folder.path().join(crate::folder::PAGE);
+        out.result(format!("report\n  {}\nrepeat\n  {}", short(&page).display(), job.repeat));
     }
     let left = journal::left(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
     let exit = match left {
@@ -314,15 +315,16 @@ fn short(path: &Path) -> &Path {
 }
 
 /// What the history does not tell of the cluster: kept in the run folder as `cluster.json`.
-#[derive(Debug, serde::Serialize)]
-struct Surroundings {
-    project: String,
-    engine: String,
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Surroundings {
+    pub(crate) project: String,
+    pub(crate) engine: String,
     /// A planted bug that the nodes run with.
-    plant: Option<String>,
-    repeat: String,
+    pub(crate) plant: Option<String>,
+    /// What a person types to run it again.
+    pub(crate) repeat: String,
     /// Image of each service, as the engine names it.
-    images: BTreeMap<String, String>,
+    pub(crate) images: BTreeMap<String, String>,
     /// What the cluster was like before the first fault.
     fingerprint: Fingerprint,
 }

@@ -3,18 +3,22 @@
 pub(crate) mod availability;
 pub(crate) mod backlog;
 pub(crate) mod clock;
+mod coarse;
 pub(crate) mod exercised;
 pub(crate) mod expectations;
 pub(crate) mod histogram;
 pub(crate) mod propagation;
 pub(crate) mod recovery;
 pub(crate) mod requests;
+mod series;
 
 use std::collections::BTreeMap;
 
 use crate::case::Case;
 use crate::fate::Fate;
-use crate::report::{Expectation, FaultFigures, LoadFigures, Outbox, Propagation, Requests, SteadyState};
+use crate::history::Sample;
+use crate::report::{Expectation, FaultFigures, LoadFigures, Outbox, Propagation, Requests, Series, SteadyState};
+use series::{Grid, OverTime};
 
 /// All figures of a run.
 #[derive(Debug, Default)]
@@ -29,11 +33,13 @@ pub(crate) struct Figures {
     pub(crate) availability_all: Option<f64>,
     pub(crate) exercised: BTreeMap<String, u64>,
     pub(crate) expectations: Vec<Expectation>,
+    pub(crate) series: Option<Series>,
 }
 
-pub(crate) fn measure(case: &Case<'_>, fates: &[Fate]) -> Figures {
+pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Figures {
     let readings = recovery::Readings::of(case);
-    let propagation = propagation::measure(case, fates, recovery::steady_interval(case));
+    let mut over_time = OverTime::new(Grid::of(case));
+    let propagation = propagation::measure(case, fates, recovery::steady_interval(case), &mut over_time);
     let steady_state = recovery::steady_state(case, &readings, &propagation.steady);
     let recoveries = recovery::recoveries(case, &readings, steady_state.as_ref());
     let faults = faults(case, &recoveries);
@@ -51,6 +57,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate]) -> Figures {
         availability_all,
         exercised: exercised::measure(case),
         expectations,
+        series: Some(series::measure(case, samples, &over_time)),
     }
 }
 

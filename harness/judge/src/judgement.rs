@@ -8,37 +8,53 @@ use crate::fate::{self, Fate};
 use crate::figures::{self, Figures};
 use crate::history::{Foreign, History, Sample, reads};
 use crate::plan::Plan;
-use crate::report::{self, Orders, Report, RunInfo};
+use crate::report::{self, Orders, Report, RunInfo, Series};
 use crate::verdict::{Finding, Verdict};
+
+/// What comes of a run: the report, and the run over time for its charts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub report: Report,
+    /// `None` where the figures could not be measured.
+    pub series: Option<Series>,
+}
 
 /// Judges a run. Pure: the same plan, history and samples give the same report.
 #[must_use]
 pub fn judge(plan: &Plan, history: &History, samples: &[Sample]) -> Report {
+    review(plan, history, samples).report
+}
+
+/// The same, with the run over time.
+#[must_use]
+pub fn review(plan: &Plan, history: &History, samples: &[Sample]) -> Judgement {
     match caught(|| Case::new(plan, history, samples)) {
-        Ok(case) => judge_case(&case),
+        Ok(case) => judge_case(&case, samples),
         Err(panic) => {
             let finding = Finding::unknown("judge", format!("the history could not be taken apart: {panic}"));
-            report(plan, history, Figures::default(), Orders::default(), vec![finding])
+            let report = report(plan, history, Figures::default(), Orders::default(), vec![finding]);
+            Judgement { report, series: None }
         }
     }
 }
 
-fn judge_case(case: &Case<'_>) -> Report {
+fn judge_case(case: &Case<'_>, samples: &[Sample]) -> Judgement {
     let mut findings = Vec::new();
     let fates = caught(|| fate::fates(case)).unwrap_or_else(|panic| {
         findings.push(Finding::unknown("fates", format!("what became of the orders could not be told: {panic}")));
         case.claims.iter().map(|_| Fate::Unjudged("it could not be told".to_owned())).collect()
     });
-    let figures = caught(|| figures::measure(case, &fates)).unwrap_or_else(|panic| {
+    let mut figures = caught(|| figures::measure(case, &fates, samples)).unwrap_or_else(|panic| {
         findings.push(Finding::unknown("figures", format!("the figures could not be measured: {panic}")));
         Figures::default()
     });
+    let series = figures.series.take();
     let desk = Desk { case, fates: &fates, figures: &figures };
     for (name, check) in checkers::ALL {
         findings.push(run_checker(name, || check(&desk)));
     }
     let orders = count(case, &fates, &findings);
-    report(case.plan, case.history, figures, orders, findings)
+    Judgement { report: report(case.plan, case.history, figures, orders, findings), series }
 }
 
 fn run_checker(name: &str, check: impl FnOnce() -> Finding) -> Finding {

@@ -53,4 +53,4 @@ pub(crate) mod testing;
 pub(crate) mod timeline;
 pub mod verdict;
 
-pub use judgement::judge;
+pub use judgement::{Judgement, judge, review};

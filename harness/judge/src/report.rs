@@ -1,11 +1,16 @@
 //! What a run amounts to: the verdict, the figures, and what they rest on. Units stand last in the names.
 
+mod page;
+mod series;
 mod summary;
+mod words;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use page::{About, page};
+pub use series::{NodeSeries, Series, Spread};
 pub use summary::{summary, wrap};
 
 use crate::plan::FaultKind;

@@ -290,6 +290,10 @@ impl Story {
         crate::judge(&self.plan, &self.history(), &self.samples)
     }
 
+    pub(crate) fn judgement(&self) -> crate::Judgement {
+        crate::review(&self.plan, &self.history(), &self.samples)
+    }
+
     pub(crate) fn finding(&self, name: &str) -> Finding {
         let report = self.report();
         report.checkers.into_iter().find(|finding| finding.name == name).expect("there is such a checker")

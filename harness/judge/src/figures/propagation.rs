@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::clock::Clocks;
 use super::histogram::Latencies;
+use super::series::OverTime;
 use crate::case::{Case, Claim, Class};
 use crate::fate::Fate;
 use crate::history::{FeedState, NodeIx, Outcome};
@@ -33,7 +34,7 @@ enum Sight {
 }
 
 /// Measures every claim that took effect. `steady` is the interval of the steady state.
-pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)>) -> Measured {
+pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)>, over_time: &mut OverTime) -> Measured {
     let clocks = Clocks::of(case.history);
     let cuts = FeedCuts::of(case);
     let mut figures = Propagation::default();
@@ -79,6 +80,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
             };
             let took_us = seen_us.saturating_sub(birth.intended_us);
             from_start.add(*node, took_us);
+            over_time.add(birth.intended_us, took_us);
             if is_outside {
                 outside.add(took_us);
             }

@@ -5,7 +5,8 @@ mod text;
 
 use self::table::Table;
 pub use self::text::wrap;
-use self::text::{Page, count, ms, seconds, share, tone};
+use self::text::{Page, tone};
+use super::words::{count, fault_name, figure, ms, open, proven, seconds, share};
 use super::{Distribution, FaultFigures, Report};
 use crate::verdict::{Finding, OrderLife, Verdict};
 
@@ -163,7 +164,7 @@ fn faults(page: &mut Page, report: &Report) {
     let mut table = Table::new(&["fault", "at", "healed", "effect", "heal", "recovery", "drained"]);
     for fault in &report.faults {
         table.row(&[
-            name(fault),
+            fault_name(fault),
             seconds(fault.injected_at_ms),
             seconds(fault.healed_at_ms),
             proven(fault.effect_verified),
@@ -176,27 +177,8 @@ fn faults(page: &mut Page, report: &Report) {
     page.blank();
 }
 
-/// Several services would not fit: then the scenario's word stands for them.
-fn name(fault: &FaultFigures) -> String {
-    let target = if let [service] = fault.services.as_slice() { service } else { &fault.target };
-    format!("{} {target}", fault.kind.word())
-}
-
-fn proven(verified: bool) -> String {
-    if verified { "proven" } else { "NOT" }.to_owned()
-}
-
 fn recovery(fault: &FaultFigures) -> String {
     open(fault.recovery_ms, fault.recovery_censored_ms)
-}
-
-/// A time, or how long it took at least.
-fn open(measured: Option<f64>, censored: Option<f64>) -> String {
-    match (measured, censored) {
-        (Some(_), _) => seconds(measured),
-        (None, Some(_)) => format!("≥{}", seconds(censored)),
-        (None, None) => seconds(None),
-    }
 }
 
 fn expectations(page: &mut Page, report: &Report) {
@@ -213,10 +195,6 @@ fn expectations(page: &mut Page, report: &Report) {
     if !report.expectations.is_empty() {
         page.blank();
     }
-}
-
-fn figure(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}").trim_end_matches('0').to_owned() }
 }
 
 fn checkers(page: &mut Page, report: &Report) {

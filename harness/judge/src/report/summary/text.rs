@@ -146,36 +146,3 @@ pub(super) fn pad(text: &str, width: usize) -> String {
 pub(super) fn clip(line: &str, width: usize) -> &str {
     line.char_indices().nth(width).map_or(line, |(at, _)| &line[..at])
 }
-
-/// `12,345`.
-pub(super) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut shown = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
-/// Milliseconds with as many digits as tell something; `-` for what was not measured.
-pub(super) fn ms(value: Option<f64>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(ms) if ms < 10.0 => format!("{ms:.2}"),
-        Some(ms) if ms < 1_000.0 => format!("{ms:.1}"),
-        Some(ms) => format!("{ms:.0}"),
-    }
-}
-
-/// Milliseconds as seconds; `-` for what was not measured.
-pub(super) fn seconds(ms: Option<f64>) -> String {
-    ms.map_or("-".to_owned(), |ms| format!("{:.1} s", ms / 1_000.0))
-}
-
-/// A share as per cent.
-pub(super) fn share(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |share| format!("{:.2} %", share * 100.0))
-}
