@@ -161,8 +161,7 @@ pub struct CheckArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}; write e.g. 90s or 2m"))?;
-    Duration::try_from(duration).map_err(|_| "must not be negative".into())
+    judge::scenario::parse_duration(text).ok_or_else(|| "write it as in a scenario, e.g. 90s, 2m or 250ms".to_owned())
 }
 
 #[cfg(test)]
@@ -194,6 +193,8 @@ mod tests {
     #[test]
     fn durations_are_typed_with_their_unit() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert!(duration("ninety").is_err());
+        for wrong in ["ninety", "90", "-1s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 }
