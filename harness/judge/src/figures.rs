@@ -7,6 +7,7 @@ mod coarse;
 pub(crate) mod exercised;
 pub(crate) mod expectations;
 pub(crate) mod histogram;
+mod injection;
 pub(crate) mod propagation;
 pub(crate) mod recovery;
 pub(crate) mod requests;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::fate::Fate;
 use crate::history::Sample;
-use crate::report::{Expectation, FaultFigures, LoadFigures, Outbox, Propagation, Requests, Series, SteadyState};
+use crate::report::{Expectation, FaultFigures, Injection, LoadFigures, Outbox, Propagation, Requests, Series, SteadyState};
 use series::{Grid, OverTime};
 
 /// All figures of a run.
@@ -29,6 +30,7 @@ pub(crate) struct Figures {
     pub(crate) requests: Requests,
     pub(crate) outbox: Outbox,
     pub(crate) faults: Vec<FaultFigures>,
+    pub(crate) injection: Injection,
     pub(crate) availability: Option<f64>,
     pub(crate) availability_all: Option<f64>,
     pub(crate) exercised: BTreeMap<String, u64>,
@@ -42,7 +44,8 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
     let propagation = propagation::measure(case, fates, recovery::steady_interval(case), &mut over_time);
     let steady_state = recovery::steady_state(case, &readings, &propagation.steady);
     let recoveries = recovery::recoveries(case, &readings, steady_state.as_ref());
-    let faults = faults(case, &recoveries);
+    let (injection, of_faults) = injection::measure(case);
+    let faults = faults(case, &recoveries, &of_faults);
     let (availability, availability_all) = availability::measure(case);
     let measurements = expectations::Measurements { propagation: &propagation.figures, faults: &faults, availability };
     let expectations = expectations::judge(&case.plan.expect, &measurements);
@@ -53,6 +56,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
         requests: requests::measure(case),
         outbox: case.backlog.figures(),
         faults,
+        injection,
         availability,
         availability_all,
         exercised: exercised::measure(case),
@@ -61,19 +65,22 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
     }
 }
 
-fn faults(case: &Case<'_>, recoveries: &[backlog::Measured]) -> Vec<FaultFigures> {
+fn faults(case: &Case<'_>, recoveries: &[backlog::Measured], injections: &[injection::OfFault]) -> Vec<FaultFigures> {
     let ms = |t_us: Option<u64>| t_us.map(|t_us| case.edges.ms(t_us));
     let measured = case.spans.iter().zip(recoveries).zip(case.backlog.drains.iter().zip(&case.backlog.windows));
     case.plan
         .faults
         .iter()
         .zip(measured)
-        .map(|(fault, ((span, recovery), (drain, window)))| FaultFigures {
+        .zip(injections)
+        .map(|((fault, ((span, recovery), (drain, window))), injection)| FaultFigures {
             kind: fault.kind,
             target: fault.target.clone(),
             services: span.services.clone(),
             planned_at_ms: fault.at_ms,
             injected_at_ms: ms(span.inject_us),
+            injection_error_ms: injection.error_ms,
+            effect_ms: injection.effect_ms,
             healed_at_ms: ms(span.healed_us),
             effect_verified: span.effect_verified,
             heal_verified: span.heal_verified,

@@ -122,6 +122,7 @@ fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, chec
         request_ms: figures.requests,
         outbox: figures.outbox,
         faults: figures.faults,
+        injection: figures.injection,
         availability: figures.availability,
         availability_all: figures.availability_all,
         exercised: figures.exercised,

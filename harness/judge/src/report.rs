@@ -39,6 +39,8 @@ pub struct Report {
     pub request_ms: Requests,
     pub outbox: Outbox,
     pub faults: Vec<FaultFigures>,
+    #[serde(default)]
+    pub injection: Injection,
     /// Served operations over all, to nodes that no fault held.
     pub availability: Option<f64>,
     /// The same over operations to every node.
@@ -200,6 +202,24 @@ pub struct Outbox {
     pub drain_censored: u64,
 }
 
+/// How punctual the nemesis was, over all targets of all faults.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Injection {
+    /// From the planned time to the call that injects.
+    pub error_ms: Delays,
+    /// From that call to the proof of its effect.
+    pub effect_ms: Delays,
+}
+
+/// Of few values, in milliseconds: by the nearest rank, so that p99 of fewer than a hundred is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Delays {
+    pub count: u64,
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultFigures {
     #[serde(flatten)]
@@ -210,6 +230,12 @@ pub struct FaultFigures {
     pub planned_at_ms: u64,
     /// From the start of the load; `None` if it never came to that.
     pub injected_at_ms: Option<f64>,
+    /// From the planned time to the call that injected it, on the target where that was the greatest.
+    #[serde(default)]
+    pub injection_error_ms: Option<f64>,
+    /// From that call to the proof of its effect, on the target where that was the longest.
+    #[serde(default)]
+    pub effect_ms: Option<f64>,
     pub healed_at_ms: Option<f64>,
     pub effect_verified: bool,
     pub heal_verified: bool,

@@ -7,7 +7,7 @@ use self::table::Table;
 pub use self::text::wrap;
 use self::text::{Page, tone};
 use super::words::{count, fault_name, figure, ms, open, proven, seconds, share};
-use super::{Distribution, FaultFigures, Report};
+use super::{Delays, Distribution, FaultFigures, Report};
 use crate::verdict::{Finding, OrderLife, Verdict};
 
 /// How many orders of a finding the summary shows; the report has more.
@@ -174,7 +174,13 @@ fn faults(page: &mut Page, report: &Report) {
         ]);
     }
     table.print(page);
+    let (error, effect) = (delays(report.injection.error_ms), delays(report.injection.effect_ms));
+    page.labelled("injection", &format!("ms from plan to call {error}; from call to proven effect {effect}"));
     page.blank();
+}
+
+fn delays(delays: Delays) -> String {
+    format!("p50 {}, p99 {}, max {}", ms(delays.p50), ms(delays.p99), ms(delays.max))
 }
 
 fn recovery(fault: &FaultFigures) -> String {

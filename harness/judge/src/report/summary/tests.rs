@@ -57,9 +57,13 @@ fn colour_adds_nothing_but_colour() {
 #[test]
 fn findings_name_orders_and_the_stage_that_each_reached() {
     let text = summary(&bad_run(), 80, false);
-    for part in
-        ["run-5: missing on", "reached: recorded as accepted, its outbox row is gone,", "run-30: applied 2", "kill majority"]
-    {
+    for part in [
+        "run-5: missing on",
+        "reached: recorded as accepted, its outbox row is gone,",
+        "run-30: applied 2",
+        "kill majority",
+        "injection   ms from plan to call p50 -,",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }
