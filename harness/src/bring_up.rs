@@ -1,15 +1,15 @@
 //! How a run gets its cluster, and how it leaves it.
 
 use anyhow::Context;
-use judge::plan::{FaultKind, Need, Part, Plan};
+use judge::plan::{Abilities, FaultKind, Need, Part, Plan};
 
-use crate::cluster::{self, Cluster, ComposeTool, Overlay, Ports, Start, UpOptions};
+use crate::cluster::{self, Cluster, ComposeTool, KEEPER, Overlay, Ports, Start, UpOptions};
 use crate::engine::Engine;
 use crate::failure::{Exit, Failure, Sort};
 use crate::images::{self, Images};
 use crate::locks::{self, Lock};
 use crate::nemesis::guardian::AT_WORK_FOR;
-use crate::nemesis::{journal, leftovers};
+use crate::nemesis::{journal, leftovers, netem_lacking};
 use crate::output::Output;
 use crate::workspace::Workspace;
 
@@ -104,11 +104,11 @@ pub async fn bring_up(
     out: &Output,
 ) -> Result<Cluster, Failure> {
     let helper = helper(workspace, plan, engine, out).await?;
-    let links = plan.faults.iter().any(|fault| fault.kind.need() == Some(Need::Proxy));
+    refuse_what_the_kernel_lacks(engine, helper.as_deref(), request, plan).await?;
     if !request.use_running {
         let plant = request.plant.is_some();
         let mut images = images(workspace, engine, plant, out).await?;
-        if links {
+        if needs(plan, Need::Proxy) {
             let proxy = images::ensure_proxy(engine, workspace.root(), &|line: &str| out.note(line), plant).await;
             images.proxy = Some(proxy.environment()?);
         }
@@ -118,28 +118,52 @@ pub async fn bring_up(
     }
     let cluster = cluster::attach(engine, &request.project).await.environment()?;
     let cluster = with_roster(cluster, plan).usage()?;
-    if links && cluster.links.is_none() {
-        let error = anyhow::anyhow!(
-            "project {} has no fault proxy between nodes and services, which the plan's faults on links need; start it with \
-             `-f docker-compose.yml -f deploy/links.yml`, or leave out --use-running",
-            cluster.project
-        );
-        return Err(Failure { exit: Exit::Usage, error });
-    }
+    plan.can_be_injected(&abilities(&cluster)).usage()?;
     refuse_moving(engine, &cluster, plan).await?;
     Ok(Cluster { helper, ..cluster })
 }
 
 /// What the plan's faults need of the cluster beside what it is made of anyway.
 fn overlays(plan: &Plan) -> Vec<Overlay> {
-    let needs = |need| plan.faults.iter().any(|fault| fault.kind.need() == Some(need));
-    if needs(Need::SmallDisks) { vec![Overlay::SmallDisks] } else { Vec::new() }
+    if needs(plan, Need::SmallDisks) { vec![Overlay::SmallDisks] } else { Vec::new() }
+}
+
+fn needs(plan: &Plan, need: Need) -> bool {
+    plan.faults.iter().any(|fault| fault.kind.need() == Some(need))
+}
+
+/// Before anything is started: the kernel is the same for every cluster of the engine.
+async fn refuse_what_the_kernel_lacks(
+    engine: &Engine,
+    helper: Option<&str>,
+    request: &Request,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let Some(image) = helper.filter(|_| needs(plan, Need::Netem)) else { return Ok(()) };
+    match netem_lacking(engine, image, &request.project).await.environment()? {
+        Some(why) => plan.can_be_injected(&Abilities::everything().without(Need::Netem, why)).usage(),
+        None => Ok(()),
+    }
+}
+
+/// What a cluster that runs offers to faults.
+fn abilities(cluster: &Cluster) -> Abilities {
+    let started_with = |file: &str| {
+        format!("start project {} with `-f docker-compose.yml -f deploy/{file}.yml`, or leave out --use-running", cluster.project)
+    };
+    let mut abilities = Abilities::everything();
+    if cluster.links.is_none() {
+        abilities = abilities.without(Need::Proxy, started_with("links"));
+    }
+    if !cluster.containers.contains_key(KEEPER) {
+        abilities = abilities.without(Need::SmallDisks, started_with("small-disks"));
+    }
+    abilities
 }
 
 /// The image of helper containers, where a fault of the plan needs one.
 async fn helper(workspace: &Workspace, plan: &Plan, engine: &Engine, out: &Output) -> Result<Option<String>, Failure> {
-    let needs_it = |fault: &judge::plan::Fault| matches!(fault.kind.need(), Some(Need::Helper | Need::Netem));
-    if !plan.faults.iter().any(needs_it) {
+    if !needs(plan, Need::Helper) && !needs(plan, Need::Netem) {
         return Ok(None);
     }
     images::helper(engine, workspace.root(), &|line: &str| out.note(line)).await.map(Some).environment()

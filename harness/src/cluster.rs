@@ -27,6 +27,8 @@ pub(crate) use ready::node_of;
 
 /// The mark on containers and volumes that the harness made; the compose file's default is `operator`.
 pub const OWNER: &str = "harness";
+/// The service that has the volumes of `deploy/small-disks.yml` mounted.
+pub const KEEPER: &str = "keeper";
 /// From the end of compose's work until everything is healthy; Redis may load a long append-only file.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 

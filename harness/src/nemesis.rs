@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::recorder::Recorder;
 use fault::{Hit, Order};
+pub(crate) use faults::netem_lacking;
 use journal::Journal;
 pub use site::Site;
 
@@ -117,7 +118,8 @@ impl Life {
             return;
         }
         // What takes time is done before the moment itself: looking, and writing to the disk.
-        let lead_ms = if self.fault.kind.need() == Some(Need::Helper) { LEAD_WITH_HELPER_MS } else { LEAD_MS };
+        let by_helper = matches!(self.fault.kind.need(), Some(Need::Helper | Need::Netem));
+        let lead_ms = if by_helper { LEAD_WITH_HELPER_MS } else { LEAD_MS };
         if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(lead_ms)).await {
             return;
         }
@@ -219,10 +221,7 @@ impl Life {
             self.step(nemesis, service, Step::Ineffective, format!("not injected: {why}"));
             None
         };
-        let fault = match faults::of(self.fault.kind) {
-            Ok(fault) => fault,
-            Err(reason) => return refused(reason),
-        };
+        let fault = faults::of(self.fault.kind);
         let target = match nemesis.site.target(service) {
             Ok(target) => target,
             Err(error) => return refused(error.to_string()),

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use judge::plan::{Abilities, Need, Overrides, Plan};
+use judge::plan::{Abilities, Overrides, Plan};
 use judge::scenario::Scenario;
 
 use crate::cluster::SCALED;
@@ -18,9 +18,6 @@ pub use catalogue::Listed;
 const MARK: &str = "docker-compose.yml";
 /// The nodes of the default cluster, as compose names them.
 pub const ROSTER: [&str; 3] = ["cluster-node-1", "cluster-node-2", "cluster-node-3"];
-
-/// Why netem is not relied on.
-const NETEM: &str = "many kernels come without it; write via = \"proxy\" or leave `via` out";
 
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
@@ -109,10 +106,9 @@ impl Workspace {
         Ok(Scenario::parse(&typed, &text)?)
     }
 
-    /// Resolves a scenario for the cluster that it asks for.
+    /// Resolves a scenario for the cluster that it asks for. What a given cluster lacks is found out when it is brought up.
     pub fn plan(&self, scenario: &Scenario, seed: u64, overrides: &Overrides) -> Result<Plan, WorkspaceError> {
-        let abilities = Abilities::everything().without(Need::Netem, NETEM);
-        judge::plan::resolve(scenario, seed, overrides, &roster(scenario.nodes), &abilities)
+        judge::plan::resolve(scenario, seed, overrides, &roster(scenario.nodes), &Abilities::everything())
             .map_err(|error| WorkspaceError::Plan { scenario: scenario.name.clone(), error })
     }
 }

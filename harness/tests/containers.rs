@@ -12,6 +12,7 @@ mod containers {
     mod images;
     mod links;
     mod nemesis;
+    mod netem;
     mod networks;
     mod processes;
     mod resources;

@@ -18,6 +18,7 @@ mod half_close;
 mod kill;
 mod link;
 mod memory;
+mod netem;
 mod out_of_memory;
 mod pause;
 mod process;
@@ -39,16 +40,15 @@ use std::time::Duration;
 
 use judge::plan::{FaultKind, Via};
 
+pub(crate) use netem::lacking as netem_lacking;
+
 use super::fault::{Fault, Order};
 use link::OnLink;
 use process::OnProcess;
 
 /// The one that carries out a kind.
-///
-/// # Errors
-/// The kind is known to plans and not yet to this nemesis.
-pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
-    Ok(match kind {
+pub(super) fn of(kind: FaultKind) -> Box<dyn Fault> {
+    match kind {
         FaultKind::Stop => Box::new(OnProcess(stop::Stop)),
         FaultKind::Drain => Box::new(OnProcess(drain::Drain)),
         FaultKind::Kill => Box::new(OnProcess(kill::Kill)),
@@ -81,8 +81,8 @@ pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault>, String> {
         FaultKind::Slice { link, bytes, gap_us } => Box::new(OnLink(slice::Slice { link, bytes, gap_us })),
         FaultKind::HalfClose { link } => Box::new(OnLink(half_close::HalfClose { link })),
         FaultKind::DropReplies { link, after_ms } => Box::new(OnLink(drop_replies::DropReplies { link, after_ms })),
-        FaultKind::Delay { via: Via::Netem, .. } => {
-            return Err(String::from("a delay by netem is not built; write via = \"proxy\" or leave `via` out"));
+        FaultKind::Delay { link, via: Via::Netem, latency_ms, jitter_ms, .. } => {
+            Box::new(netem::Netem { link, latency_ms, jitter_ms })
         }
-    })
+    }
 }

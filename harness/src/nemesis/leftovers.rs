@@ -53,10 +53,7 @@ pub fn healer_lock(state: &Path, project: &str) -> PathBuf {
 #[must_use]
 pub fn advice(open: &Open) -> String {
     let (word, service) = (open.kind.word(), &open.target.service);
-    match faults::of(open.kind) {
-        Ok(fault) => format!("{word} {service}: try `{}`", fault.by_hand(&open.target)),
-        Err(reason) => format!("{word} {service}: {reason}"),
-    }
+    format!("{word} {service}: try `{}`", faults::of(open.kind).by_hand(&open.target))
 }
 
 /// Heals one project, goes on looking until no call of the dead harness can be on its way any more, compares with what
@@ -98,8 +95,7 @@ async fn heal_open(engine: Engine, scene: Scene, open: Vec<Open>) -> Result<Heal
             faults.push(format!("{} {}: its container is gone", kind.word(), target.service));
             continue;
         }
-        let fault = faults::of(kind).map_err(|reason| LeftoverError::Unhealed(vec![reason]))?;
-        hits.push((kind.word(), Hit { fault, target, before }));
+        hits.push((kind.word(), Hit { fault: faults::of(kind), target, before }));
     }
     for (word, hit, seen) in prove_healed(&site, hits.iter().collect()).await? {
         faults.push(format!("{word} {}: {seen}", hit.target.service));

@@ -1,10 +1,21 @@
 //! What is refused before a run: faults that could not be injected, not be healed in time, or not be told apart.
 
 use super::error::FAULT_MIN_MS;
-use super::{Abilities, Dynamic, Fault, FaultKind, Load, PlanError, limits, steady_by_ms};
+use super::{Abilities, Dynamic, Fault, FaultKind, Load, Need, Part, Plan, PlanError, limits, steady_by_ms};
 
 /// How long before a fault on `last-hit` an earlier one must begin, so that it is known when the target is looked at.
 const KNOWN_BEFORE_MS: u64 = 1_000;
+
+impl Plan {
+    /// Looks again when the cluster is known.
+    ///
+    /// # Errors
+    /// The first fault that a cluster with these abilities cannot inject, and why.
+    pub fn can_be_injected(&self, abilities: &Abilities) -> Result<(), PlanError> {
+        let mut faults = self.faults.iter().enumerate();
+        faults.try_for_each(|(number, fault)| check_need(fault.kind, abilities, || describe(number, fault)))
+    }
+}
 
 /// Checks each fault for itself, then all against each other. They stand in the order of their times.
 pub(super) fn check(faults: &[Fault], load: &Load, roster: &[String], abilities: &Abilities) -> Result<(), PlanError> {
@@ -31,11 +42,26 @@ pub(super) fn check_by_itself(
         let service = service.clone();
         return Err(PlanError::Scope { fault: name(), kind: kind.word(), scope: scope.words(), service });
     }
-    limits::check(kind, &name)?;
+    if kind.need() == Some(Need::Proxy)
+        && let Some(service) = fault.may_hold(roster).iter().find(|service| shares_links(service, roster))
+    {
+        return Err(PlanError::SharedLinks { fault: name(), service: service.clone() });
+    }
+    limits::check(kind, roster.len(), &name)?;
+    check_need(kind, abilities, name)
+}
+
+fn check_need(kind: FaultKind, abilities: &Abilities, name: impl FnOnce() -> String) -> Result<(), PlanError> {
     match kind.need().and_then(|need| Some((need, abilities.lacks(need)?))) {
         None => Ok(()),
         Some((need, why)) => Err(PlanError::Need { fault: name(), need: need.words(), why: why.to_owned() }),
     }
+}
+
+/// Containers of one service (`cluster-node`, `cluster-node.2`) go through the same listeners of the fault proxy.
+fn shares_links(service: &str, roster: &[String]) -> bool {
+    let of = |name: &str| name.split('.').next().map(str::to_owned);
+    roster.iter().filter(|other| of(other) == of(service)).count() > 1
 }
 
 pub(super) fn check_length(kind: FaultKind, for_ms: u64, name: impl Fn() -> String) -> Result<(), PlanError> {
@@ -72,14 +98,19 @@ fn refuse_overlaps(faults: &[Fault], roster: &[String]) -> Result<(), PlanError>
             if fault.at_ms >= other.held_until_ms() || !fault.kind.clashes_with(other.kind) {
                 continue;
             }
+            let overlap = |service: &str| PlanError::Overlap {
+                fault: describe(later, fault),
+                other: describe(earlier, other),
+                service: service.to_owned(),
+                part: fault.kind.part().word(),
+            };
+            // It is the cluster's, whichever node stands for it.
+            if fault.kind.part() == Part::Scale {
+                return Err(overlap("the cluster"));
+            }
             let others = other.may_hold(roster);
             if let Some(service) = fault.may_hold(roster).iter().find(|service| others.contains(service)) {
-                return Err(PlanError::Overlap {
-                    fault: describe(later, fault),
-                    other: describe(earlier, other),
-                    service: service.clone(),
-                    part: fault.kind.part().word(),
-                });
+                return Err(overlap(service));
             }
         }
     }

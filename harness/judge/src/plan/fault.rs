@@ -248,7 +248,11 @@ impl FaultKind {
     pub fn clashes_with(self, other: Self) -> bool {
         // Rolling back replaces the volume that the other fills.
         let on_one_volume = |one: Self, other: Self| matches!((one, other), (Self::RollBack { .. }, Self::DiskFull));
-        self.part() == other.part() || on_one_volume(self, other) || on_one_volume(other, self)
+        // Coming back to a network is a new interface, and the kernel's delay lies on the old one.
+        let on_one_interface =
+            |one: Self, other: Self| matches!(one, Self::Delay { via: Via::Netem, .. }) && other.part() == Part::Network;
+        let either = |clash: &dyn Fn(Self, Self) -> bool| clash(self, other) || clash(other, self);
+        self.part() == other.part() || either(&on_one_volume) || either(&on_one_interface)
     }
 
     #[must_use]
@@ -297,7 +301,7 @@ impl FaultKind {
                 (!by_network).then_some(Need::Helper)
             }
             Self::Flap { from, .. } => matches!(from, Peer::Clients | Peer::All).then_some(Need::Helper),
-            Self::Descriptors { .. } | Self::RollBack { .. } => Some(Need::Helper),
+            Self::Descriptors { .. } => Some(Need::Helper),
             Self::DiskFull => Some(Need::SmallDisks),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{FaultKind, PlanError};
+use super::{FaultKind, PlanError, Via};
 
 /// The longest that a link may delay or hold what it carries: beyond it every client and every store has given up.
 const LONGEST_MS: u64 = 60_000;
@@ -14,9 +14,11 @@ const TURN_MIN_MS: u64 = 100;
 /// How many nodes one machine is asked to carry.
 pub const NODES_MAX: u64 = 16;
 
+/// `nodes` is how many the cluster has.
+///
 /// # Errors
 /// The first parameter that makes no sense, and which values do.
-pub(super) fn check(kind: FaultKind, fault: impl Fn() -> String) -> Result<(), PlanError> {
+pub(super) fn check(kind: FaultKind, nodes: usize, fault: impl Fn() -> String) -> Result<(), PlanError> {
     let within = |parameter: &'static str, value: u64, least: u64, most: u64, unit: &str| {
         if (least..=most).contains(&value) {
             return Ok(());
@@ -28,7 +30,7 @@ pub(super) fn check(kind: FaultKind, fault: impl Fn() -> String) -> Result<(), P
     match kind {
         FaultKind::CrashLoop { pause_ms } => turn("pause", pause_ms),
         FaultKind::Flap { down_ms, up_ms, .. } => turn("down", down_ms).and(turn("up", up_ms)),
-        FaultKind::Delay { latency_ms, jitter_ms, .. } => within("latency", latency_ms, 1, LONGEST_MS, " ms")
+        FaultKind::Delay { latency_ms, jitter_ms, via, .. } => within("latency", latency_ms, 1, longest_delay_ms(via), " ms")
             // More than the latency would send what was meant to be late into the past.
             .and(within("jitter", jitter_ms, 0, latency_ms, " ms")),
         FaultKind::Bandwidth { bytes_per_second, .. } => {
@@ -44,7 +46,8 @@ pub(super) fn check(kind: FaultKind, fault: impl Fn() -> String) -> Result<(), P
         FaultKind::Descriptors { limit } => within("limit", limit, 8, 1 << 20, " files"),
         FaultKind::SlowScript { length_ms } => within("length", length_ms, 100, LONGEST_MS, " ms"),
         FaultKind::RollBack { lose_ms } => within("lose", lose_ms, 100, LONGEST_MS, " ms"),
-        FaultKind::ScaleOut { nodes } => within("nodes", nodes, 1, NODES_MAX, " nodes"),
+        // As many as there are is nothing that could be shown.
+        FaultKind::ScaleOut { nodes: count } => within("nodes", count, nodes as u64 + 1, NODES_MAX, " nodes"),
         FaultKind::Stop
         | FaultKind::Drain
         | FaultKind::Kill
@@ -62,6 +65,14 @@ pub(super) fn check(kind: FaultKind, fault: impl Fn() -> String) -> Result<(), P
         | FaultKind::OutOfMemory
         | FaultKind::ClientKill
         | FaultKind::ScriptFlush => Ok(()),
+    }
+}
+
+/// What the kernel delays is shown by one echo, which has to come back while somebody waits for it.
+fn longest_delay_ms(via: Via) -> u64 {
+    match via {
+        Via::Proxy => LONGEST_MS,
+        Via::Netem => 2_000,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::resolve::millis;
 use super::targets::{self, Target};
-use super::{Abilities, Fault, Load, PlanError, checks};
+use super::{Abilities, Fault, Load, Part, PlanError, checks};
 use crate::scenario::{DrawnSpec, NemesisSpec};
 use crate::seed::Stream;
 
@@ -139,6 +139,10 @@ impl Rules<'_> {
             fault.at_ms < other.held_until_ms() + calm_ms && other.at_ms < fault.held_until_ms() + calm_ms
         };
         if self.at_most == 1 && others.iter().any(|other| is_near(&other, self.calm_ms)) {
+            return None;
+        }
+        let scales = |other: &Fault| other.kind.part() == Part::Scale;
+        if scales(fault) && others.iter().any(|other| scales(other) && is_near(&other, 0)) {
             return None;
         }
         let resting: BTreeSet<&String> =

@@ -6,7 +6,7 @@
 
 mod filter;
 mod network;
-mod probe;
+pub(super) mod probe;
 
 use async_trait::async_trait;
 use judge::plan::{Direction, Link, Peer};

@@ -10,13 +10,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::process;
+use crate::cluster::KEEPER;
 use crate::engine::Status;
 use crate::http;
 use crate::nemesis::fault::{Before, Fault, FaultError, Seen, Target};
 use crate::nemesis::site::Site;
 
-/// In `deploy/small-disks.yml`.
-const KEEPER: &str = "keeper";
 const FILE: &str = "catga-fills-the-disk";
 /// Memory is filled at a gigabyte a second and more.
 const FILL: Duration = Duration::from_secs(60);

@@ -63,8 +63,8 @@ fn parameters_that_make_no_sense_are_refused_with_the_range() {
         (r#"kind = "slice"; link = "nats"; size = 0"#, "`size` is 0 bytes"),
         (r#"kind = "memory"; size = "1MiB""#, "`size` is 1048576 bytes"),
         (r#"kind = "descriptors"; limit = 0"#, "`limit` is 0 files"),
-        (r#"kind = "scale_out"; nodes = 17"#, "`nodes` is 17 nodes; give 1 to 16 nodes"),
-        (r#"kind = "scale_out"; nodes = 0"#, "`nodes` is 0 nodes"),
+        (r#"kind = "scale_out"; nodes = 17"#, "`nodes` is 17 nodes; give 4 to 16 nodes"),
+        (r#"kind = "scale_out"; nodes = 3"#, "`nodes` is 3 nodes; give 4"),
         (r#"kind = "drop_replies"; link = "nats"; after = "2m""#, "`after` is 120000 ms"),
     ];
     for (rest, expected) in table {
@@ -87,13 +87,66 @@ fn fault_that_the_cluster_cannot_inject_is_refused_with_the_reason() {
         (delay("proxy").as_str(), "5s"),
         (r#"kind = "disk_full"; target = "redis""#, "5s"),
         (r#"kind = "descriptors"; limit = 20; target = "one""#, "5s"),
-        (r#"kind = "roll_back"; lose = "2s"; target = "redis""#, ""),
         (r#"kind = "cut"; from = "clients"; target = "one""#, "5s"),
     ] {
         assert!(planned(&[("10s", hold, rest)]).is_ok(), "{rest}");
         assert!(matches!(planned_on(&bare, &[("10s", hold, rest)]), Err(PlanError::Need { .. })), "{rest}");
     }
-    assert!(planned_on(&bare, &[("10s", "5s", r#"kind = "kill"; target = "one""#)]).is_ok());
+    for (rest, hold) in [(r#"kind = "kill"; target = "one""#, "5s"), (r#"kind = "roll_back"; lose = "2s"; target = "redis""#, "")]
+    {
+        assert!(planned_on(&bare, &[("10s", hold, rest)]).is_ok(), "{rest}");
+    }
+}
+
+#[test]
+fn plan_is_looked_at_again_when_the_cluster_is_known() {
+    let delay = r#"kind = "delay"; link = "redis"; latency = "50ms"; via = "netem"; target = "cluster-node-2""#;
+    let plan = planned(&[("10s", "2s", r#"kind = "kill"; target = "one""#), ("14s", "5s", delay)]).expect("a plan");
+    assert_eq!(plan.can_be_injected(&Abilities::everything()), Ok(()));
+    let bare = Abilities::everything().without(Need::Netem, "this kernel has none");
+    let message = plan.can_be_injected(&bare).expect_err("no netem").to_string();
+    assert!(
+        message.starts_with("fault 2 (delay cluster-node-2 at 14000 ms") && message.ends_with("this kernel has none"),
+        "{message}"
+    );
+}
+
+#[test]
+fn nodes_are_added_once_at_a_time() {
+    let scale = |target: &str| format!(r#"kind = "scale_out"; nodes = 5; target = "{target}""#);
+    let (a, b) = (scale("node-a"), scale("node-b"));
+    let message = refused(&[("10s", "8s", &a), ("12s", "2s", &b)]);
+    assert!(message.contains("the scale of the cluster is still held by fault 1"), "{message}");
+    assert!(planned(&[("10s", "2s", &a), ("12s", "2s", &b)]).is_ok());
+}
+
+#[test]
+fn links_that_nodes_share_cannot_be_hurt_for_one_of_them() {
+    let text = "hypothesis = \"x\"\n[cluster]\nnodes = 5\n[load]\nprofile = \"constant\"\nrate = 300\nduration = \"60s\"\n";
+    let roster: Vec<String> =
+        ["cluster-node-1", "cluster-node-2", "cluster-node-3", "cluster-node", "cluster-node.2"].map(str::to_owned).to_vec();
+    let planned = |target: &str| {
+        let fault = format!("[[fault]]\nat = \"10s\"\nfor = \"5s\"\nkind = \"reset\"\nlink = \"redis\"\ntarget = \"{target}\"\n");
+        let scenario = Scenario::parse("test", &format!("{text}{fault}")).expect("a scenario");
+        resolve(&scenario, 7, &Overrides::default(), &roster, &Abilities::everything())
+    };
+    for target in ["cluster-node", "cluster-node.2", "all", "busiest"] {
+        let message = planned(target).expect_err(target).to_string();
+        assert!(message.contains("shares its links"), "{target}: {message}");
+    }
+    assert!(planned("cluster-node-2").is_ok());
+}
+
+#[test]
+fn delay_by_the_kernel_and_a_cut_are_not_on_one_node_at_once() {
+    let delay = |via: &str| format!(r#"kind = "delay"; link = "redis"; latency = "50ms"; via = "{via}"; target = "node-a""#);
+    let cut = r#"kind = "cut"; from = "nats"; target = "node-a""#;
+    for (via, may) in [("proxy", true), ("netem", false)] {
+        assert_eq!(planned(&[("10s", "8s", cut), ("12s", "2s", &delay(via))]).is_ok(), may, "{via}");
+        assert_eq!(planned(&[("10s", "8s", &delay(via)), ("12s", "2s", cut)]).is_ok(), may, "{via}");
+    }
+    let message = refused(&[("10s", "5s", &delay("netem").replace("50ms", "3s"))]);
+    assert!(message.contains("`latency` is 3000 ms; give 1 to 2000 ms"), "{message}");
 }
 
 #[test]

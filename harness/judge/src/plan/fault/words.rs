@@ -1,6 +1,6 @@
 //! What kinds of faults are called.
 
-use super::{Direction, FaultKind};
+use super::{Direction, FaultKind, Via};
 
 impl FaultKind {
     /// Every word that [`FaultKind::word`] gives.
@@ -84,7 +84,10 @@ impl std::fmt::Display for FaultKind {
             Self::Cut { from, direction: Direction::Both } => write!(out, " from {}", from.word()),
             Self::Cut { from, direction } => write!(out, " from {}, {} only", from.word(), direction.word()),
             Self::Flap { from, down_ms, up_ms } => write!(out, " from {}, {down_ms} ms down, {up_ms} ms up", from.word()),
-            Self::Delay { link, latency_ms, jitter_ms, .. } => write!(out, " {} {latency_ms}±{jitter_ms} ms", link.word()),
+            Self::Delay { link, latency_ms, jitter_ms, via, .. } => {
+                let by = if *via == Via::Netem { ", by netem" } else { "" };
+                write!(out, " {} {latency_ms}±{jitter_ms} ms{by}", link.word())
+            }
             Self::Bandwidth { link, bytes_per_second } => write!(out, " {} {bytes_per_second} B/s", link.word()),
             Self::BlackHole { link, direction: Direction::Both } | Self::HalfClose { link } => write!(out, " {}", link.word()),
             Self::BlackHole { link, direction } => write!(out, " {}, {} only", link.word(), direction.word()),

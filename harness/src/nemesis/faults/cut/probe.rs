@@ -15,28 +15,28 @@ const PATIENCE_SECONDS: &str = "0.5";
 
 /// How the nodes of a cluster reach NATS and Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route {
+pub(in crate::nemesis::faults) enum Route {
     Direct,
     /// Through the fault proxy, as `deploy/links.yml` says.
     Proxy,
 }
 
 impl Route {
-    pub(super) fn of(site: &Site) -> Self {
+    pub(in crate::nemesis::faults) fn of(site: &Site) -> Self {
         if site.cluster.links.is_some() { Self::Proxy } else { Self::Direct }
     }
 }
 
 /// Where nodes find a store.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer {
-    pub(super) host: &'static str,
+pub(in crate::nemesis::faults) struct Peer {
+    pub(in crate::nemesis::faults) host: &'static str,
     port: &'static str,
     /// All ports that any node uses for it, as packet filters write them.
     pub(super) ports: &'static str,
 }
 
-pub(super) fn peer(link: Link, route: Route) -> Peer {
+pub(in crate::nemesis::faults) fn peer(link: Link, route: Route) -> Peer {
     match (link, route) {
         (Link::Nats, Route::Direct) => Peer { host: "nats", port: "4222", ports: "4222" },
         (Link::Redis, Route::Direct) => Peer { host: "redis", port: "6379", ports: "6379" },
