@@ -49,15 +49,24 @@ impl Links {
         Self { client: http::client(ANSWERS), url: url.to_owned() }
     }
 
+    /// The state of every listener.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn all(&self) -> Result<Vec<LinkState>, LinksError> {
+        let url = format!("{}/", self.url);
+        let state: State = read("GET /", &http::get(&self.client, &url).await?)?;
+        Ok(state.listeners)
+    }
+
     /// The state of one listener.
     ///
     /// # Errors
     /// No answer, or there is no such listener.
     pub async fn look(&self, name: &str) -> Result<LinkState, LinksError> {
-        let url = format!("{}/", self.url);
-        let state: State = read("GET /", &http::get(&self.client, &url).await?)?;
-        let known = || state.listeners.iter().map(|listener| listener.name.as_str()).collect::<Vec<_>>().join(", ");
-        let found = state.listeners.iter().find(|listener| listener.name == name);
+        let listeners = self.all().await?;
+        let known = || listeners.iter().map(|listener| listener.name.as_str()).collect::<Vec<_>>().join(", ");
+        let found = listeners.iter().find(|listener| listener.name == name);
         found.cloned().ok_or_else(|| LinksError::Unknown { name: name.to_owned(), known: known() })
     }
 

@@ -94,7 +94,7 @@ impl Nemesis {
             }
         }
         // Also those that were made for a fault that was never injected.
-        if let Err(error) = self.shared.site.engine.remove_helpers(&self.shared.site.cluster.project).await {
+        if let Err(error) = self.shared.site.no_helpers().await {
             let t_us = self.shared.recorder.now_us();
             self.shared.recorder.write(&Entry::Trouble { t_us, what: format!("helper containers are left: {error}") });
         }

@@ -42,6 +42,8 @@ pub enum Inside<'a> {
     Network(&'a str),
     /// The processes of a container, by id; it ends with the first of them.
     Processes(&'a str),
+    /// Both.
+    Everything(&'a str),
 }
 
 impl Engine {
@@ -54,6 +56,7 @@ impl Engine {
             Inside::Nothing => (String::from("none"), None),
             Inside::Network(of) => (format!("container:{of}"), None),
             Inside::Processes(of) => (String::from("none"), Some(format!("container:{of}"))),
+            Inside::Everything(of) => (format!("container:{of}"), Some(format!("container:{of}"))),
         };
         let owned = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let body = ContainerCreateBody {
@@ -119,15 +122,19 @@ impl Engine {
     /// # Errors
     /// One cannot be removed.
     pub async fn remove_helpers(&self, project: &str) -> Result<usize, EngineError> {
+        let ids = self.helpers(project).await?;
+        for id in &ids {
+            self.remove_helper(id).await?;
+        }
+        Ok(ids.len())
+    }
+
+    async fn helpers(&self, project: &str) -> Result<Vec<String>, EngineError> {
         let labels = vec![format!("{PROJECT_LABEL}={project}"), HELPER_LABEL.to_owned()];
         let filters = HashMap::from([("label", labels)]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let on = format!("project {project}");
         let listed = self.asked("list the helpers of", &on, QUESTION, self.docker.list_containers(Some(options))).await?;
-        let ids: Vec<String> = listed.into_iter().filter_map(|helper| helper.id).collect();
-        for id in &ids {
-            self.remove_helper(id).await?;
-        }
-        Ok(ids.len())
+        Ok(listed.into_iter().filter_map(|helper| helper.id).collect())
     }
 }

@@ -4,15 +4,19 @@
 //! is one function that adds its facts under the service that they are about; what a new kind of fault changes is added
 //! to one of them, or as one more.
 
+mod inside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use proxy::LinkState;
 use serde::{Deserialize, Serialize};
 
 use super::fault::FaultError;
 use super::site::Site;
 use crate::cluster::{Node, service_name};
 use crate::http;
+use crate::links::Links;
 use crate::poll::{self, Expired};
 use crate::wire;
 
@@ -130,6 +134,7 @@ const CONTAINER: &str = "container";
 const STATE: &str = "state";
 const NATS: &str = "nats";
 const REDIS: &str = "redis";
+const LINKS: &str = "links";
 
 fn consumer(id: &str) -> String {
     format!("consumer {id}")
@@ -149,9 +154,10 @@ fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) 
     names.into_iter().filter_map(change).collect()
 }
 
-async fn everything(site: &Site) -> Result<[Vec<Fact>; 4], FaultError> {
-    let (containers, nodes, redis, stream) = tokio::try_join!(containers(site), nodes(site), redis(site), stream(site))?;
-    Ok([containers, nodes, redis, stream])
+async fn everything(site: &Site) -> Result<[Vec<Fact>; 6], FaultError> {
+    let (containers, nodes, redis, stream, links, inside) =
+        tokio::try_join!(containers(site), nodes(site), redis(site), stream(site), links(site), inside::facts(site))?;
+    Ok([containers, nodes, redis, stream, links, inside])
 }
 
 /// Identity, state and setup of every container of the project.
@@ -201,6 +207,16 @@ async fn redis(site: &Site) -> Result<Vec<Fact>, FaultError> {
     pipeline.cmd("CONFIG").arg("GET").arg(&REDIS_SETTINGS);
     let (settings,): (BTreeMap<String, String>,) = redis.ask("asking for the settings", &pipeline).await?;
     Ok(settings.into_iter().map(|(name, value)| (REDIS.to_owned(), format!("setting {name}"), value)).collect())
+}
+
+/// The rule of every listener of the fault proxy, where there is one.
+async fn links(site: &Site) -> Result<Vec<Fact>, FaultError> {
+    let Some(url) = &site.cluster.links else { return Ok(Vec::new()) };
+    let fact = |link: LinkState| {
+        let rule = link.rule.map_or_else(|| "none".to_owned(), |in_force| format!("{:?}", in_force.rule));
+        (LINKS.to_owned(), format!("rule of {}", link.name), rule)
+    };
+    Ok(Links::at(url).all().await?.into_iter().map(fact).collect())
 }
 
 async fn stream(site: &Site) -> Result<Vec<Fact>, FaultError> {

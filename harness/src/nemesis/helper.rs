@@ -7,9 +7,13 @@ use super::fault::{FaultError, Target};
 use super::site::Site;
 use crate::cluster::OWNER;
 use crate::engine::{ContainerState, Engine, HelperSpec, Inside, Status};
+use crate::poll::{self, Expired};
 
 /// What a helper runs ends within a second or two; the rest is for a busy machine.
 const RUN: Duration = Duration::from_secs(15);
+/// A removal takes a tenth of a second.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Which of the target's namespaces a helper works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(super) enum Beside {
     Network,
     /// Its processes, as its own user: it may do what they may do to each other.
     Processes,
+    /// Both, only to look.
+    Everything,
 }
 
 /// One that runs.
@@ -39,6 +45,14 @@ impl Helper {
         }
         let (command, output) = (words.join(" "), ran.output.trim());
         Err(FaultError::Other(format!("`{command}` in a helper container ended with {}: {output}", ran.code)))
+    }
+
+    /// Nobody needs it any more.
+    ///
+    /// # Errors
+    /// It is there and cannot be removed.
+    pub(super) async fn remove(self) -> Result<(), FaultError> {
+        Ok(self.engine.remove_helper(&self.id).await?)
     }
 
     /// Runs a command whose end with 0 is a yes, and with another number below 125 a no.
@@ -81,6 +95,7 @@ impl Site {
         }
         let (inside, user, capabilities): (_, _, &[&str]) = match beside {
             Beside::Network => (Inside::Network(&state.id), None, &["NET_ADMIN", "NET_RAW"]),
+            Beside::Everything => (Inside::Everything(&state.id), None, &["NET_ADMIN", "NET_RAW"]),
             Beside::Processes => (Inside::Processes(&state.id), Some(state.user.as_str()).filter(|user| !user.is_empty()), &[]),
         };
         let spec = HelperSpec {
@@ -98,10 +113,26 @@ impl Site {
         Ok(Helper { engine: self.engine.clone(), id })
     }
 
+    /// Removes all of the project's helpers, and looks again until there is none.
+    ///
+    /// # Errors
+    /// One is still there; what was last seen says why.
+    pub(super) async fn no_helpers(&self) -> Result<(), Expired> {
+        poll::until(GONE_WITHIN, ASK_EVERY, || async {
+            match self.engine.remove_helpers(&self.cluster.project).await {
+                Ok(0) => Ok(()),
+                Ok(some) => Err(format!("{some} were there a moment ago")),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+    }
+
     fn helper_name(&self, target: &Target, beside: Beside) -> String {
         let purpose = match beside {
             Beside::Network => "network",
             Beside::Processes => "processes",
+            Beside::Everything => "look",
         };
         format!("{}-helper-{}-{purpose}", self.cluster.project, target.service)
     }

@@ -13,6 +13,7 @@ use super::faults;
 use super::journal::{self, Open, Scene};
 use super::site::Site;
 use crate::engine::{Engine, EngineError};
+use crate::poll::Expired;
 
 /// A cluster whose faults are all healed needs a moment until every node says so.
 const EQUAL_WITHIN: Duration = Duration::from_secs(15);
@@ -22,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, thiserror::Error)]
 pub enum LeftoverError {
     #[error("everything is healed, and helper containers are left: {0}; run `harness heal` again")]
-    Helpers(EngineError),
+    Helpers(Expired),
     #[error("cannot read or close the journal of project {project} under {state}: {error}", state = state.display())]
     Journal { project: String, state: PathBuf, error: io::Error },
     #[error(
@@ -103,12 +104,12 @@ async fn heal_open(engine: Engine, scene: Scene, open: Vec<Open>) -> Result<Heal
     if let Some(over) = over {
         faults.extend(keep_healed(&site, &hits, over).await?);
     }
+    site.no_helpers().await.map_err(LeftoverError::Helpers)?;
     let differences = if site.engine.containers(&site.cluster.project).await.is_ok_and(|left| left.is_empty()) {
         Some(String::from("all of its containers are gone"))
     } else {
         fingerprint.wait_until_equal(&site, EQUAL_WITHIN).await.err().map(|expired| expired.last_seen)
     };
-    site.engine.remove_helpers(&site.cluster.project).await.map_err(LeftoverError::Helpers)?;
     Ok(Healed { faults, differences })
 }
 
