@@ -12,6 +12,9 @@ const PLAN: &str = "plan.json";
 const REPORT: &str = "report.json";
 /// The report for people.
 pub const PAGE: &str = "report.html";
+/// For CI systems.
+pub const JUNIT: &str = "junit.xml";
+pub const MARKDOWN: &str = "summary.md";
 const CLUSTER: &str = "cluster.json";
 const LOGS: &str = "logs";
 
@@ -66,9 +69,9 @@ impl RunFolder {
         self.write_json(REPORT, report)
     }
 
-    pub fn write_page(&self, page: &str) -> Result<(), FolderError> {
-        let path = self.path.join(PAGE);
-        fs::write(&path, page).map_err(failed("write", &path))
+    pub fn write_text(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        fs::write(&path, text).map_err(failed("write", &path))
     }
 
     /// `None` where the run did not come to write it, or another version wrote something else.

@@ -5,14 +5,14 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
-use judge::report::{About, Report, page};
+use judge::report::{About, Report, junit, markdown, page};
 
 use crate::failure::Exit;
-use crate::folder::RunFolder;
+use crate::folder::{JUNIT, MARKDOWN, PAGE, RunFolder};
 use crate::recorder::{HISTORY, SAMPLES};
 use crate::run::Surroundings;
 
-/// Reads plan, history and samples, judges, and writes `report.json` and `report.html`.
+/// Reads plan, history and samples, judges, and writes `report.json`, `report.html`, `junit.xml` and `summary.md`.
 ///
 /// # Errors
 /// A file of the run is missing, unreadable or of a newer format; the report cannot be written.
@@ -25,7 +25,9 @@ pub fn review(folder: &RunFolder) -> anyhow::Result<Report> {
         judge::history::read_samples(open(&samples_path)?).with_context(|| format!("cannot read {}", samples_path.display()))?;
     let judgement = judge::review(&plan, &history, &samples);
     folder.write_report(&judgement.report)?;
-    folder.write_page(&page(&judgement.report, judgement.series.as_ref(), &about(folder)))?;
+    folder.write_text(PAGE, &page(&judgement.report, judgement.series.as_ref(), &about(folder)))?;
+    folder.write_text(JUNIT, &junit(&judgement.report))?;
+    folder.write_text(MARKDOWN, &markdown(&judgement.report))?;
     Ok(judgement.report)
 }
 

@@ -1,5 +1,7 @@
 //! What a run amounts to: the verdict, the figures, and what they rest on. Units stand last in the names.
 
+mod junit;
+mod markdown;
 mod page;
 mod series;
 mod summary;
@@ -9,6 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use junit::junit;
+pub use markdown::markdown;
 pub use page::{About, page};
 pub use series::{NodeSeries, Series, Spread};
 pub use summary::{summary, wrap};

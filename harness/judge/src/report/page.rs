@@ -5,7 +5,8 @@ mod sections;
 
 use serde::Serialize;
 
-use self::html::{embedded, escaped};
+use self::html::embedded;
+pub(super) use self::html::escaped;
 use super::words::fault_name;
 use super::{FaultFigures, Report, Series};
 

@@ -1,7 +1,7 @@
 //! Text that becomes HTML, and nothing else.
 
 /// What is written into a page: what people or clusters said never becomes markup.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::report) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for sign in text.chars() {
         match sign {
