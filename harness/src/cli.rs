@@ -38,6 +38,8 @@ pub enum Command {
     Status(ProjectArgs),
     /// Judge a recorded run again, without any cluster
     Check(CheckArgs),
+    /// Tell the life of one order of a recorded run, and what is wrong with it
+    Explain(ExplainArgs),
     /// Heal what an interrupted run left broken
     Heal(HealArgs),
     /// Wait for the end of a run, and heal if it dies
@@ -158,6 +160,14 @@ pub struct GuardianArgs {
 pub struct CheckArgs {
     /// Folder of the run, e.g. runs/latest
     pub run_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Folder of the run, e.g. runs/latest
+    pub run_dir: PathBuf,
+    /// Id of the order, as the report names it
+    pub order_id: String,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -5,6 +5,7 @@ mod chaos_all;
 mod check;
 mod doctor;
 mod down;
+mod explain;
 mod guardian;
 mod heal;
 mod images;
@@ -31,6 +32,7 @@ pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Down(args) => down::execute(&workspace()?, &args, out).await,
         Command::Status(args) => status::execute(&args, out).await,
         Command::Check(args) => check::execute(&args, out),
+        Command::Explain(args) => explain::execute(&args, out),
         Command::Heal(args) => heal::execute(&workspace()?, &args, out).await,
         Command::Guardian(args) => guardian::execute(args, out).await,
         Command::Doctor => doctor::execute(out).await,

@@ -1,5 +1,7 @@
 //! Where a run is kept: `<runs>/<scenario>/<utc>-<seed>/`, with `<runs>/latest` pointing to the newest.
 
+pub mod compress;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

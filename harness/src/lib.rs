@@ -16,6 +16,7 @@ pub mod http;
 pub mod images;
 pub mod interrupt;
 pub mod links;
+pub mod lives;
 pub mod load;
 pub mod locks;
 pub mod logs;

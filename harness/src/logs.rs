@@ -1,9 +1,13 @@
 //! Follows every container's output into `logs/<service>.log` from the start: the engine rotates its own copy away.
 
+mod digest;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use judge::history::Entry;
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::watch;
@@ -11,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::engine::{Engine, LogLine, Status};
+use crate::recorder::Recorder;
 
 /// How often a container that is down is asked whether it runs again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -22,8 +27,11 @@ const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct Logs {
-    followers: JoinSet<()>,
+    /// Each ends with its service's name.
+    followers: JoinSet<String>,
     over: watch::Sender<bool>,
+    folder: PathBuf,
+    services: Vec<String>,
 }
 
 impl Logs {
@@ -40,17 +48,38 @@ impl Logs {
                 over: over.subscribe(),
                 last: String::new(),
             };
-            followers.spawn(follower.run());
+            let service = service.clone();
+            followers.spawn(async move {
+                follower.run().await;
+                service
+            });
         }
-        Self { followers, over }
+        Self { followers, over, folder: folder.to_owned(), services: cluster.containers.keys().cloned().collect() }
     }
 
-    /// Writes what has come until now, and ends.
-    pub async fn stop(mut self) {
+    /// Writes what has come until now, ends, and writes down what the logs tell of the run with this nonce.
+    pub async fn stop(mut self, recorder: &Recorder, nonce: &str) {
         self.over.send_replace(true);
-        let all = async { while self.followers.join_next().await.is_some() {} };
+        let mut complete = BTreeSet::new();
+        let all = async {
+            while let Some(ended) = self.followers.join_next().await {
+                complete.extend(ended.ok());
+            }
+        };
         // On expiry the followers are cut off where they are; what they wrote stays.
         let _ = tokio::time::timeout(ALL_WITHIN, all).await;
+        self.followers.abort_all();
+        let (folder, services, nonce) = (self.folder, self.services, nonce.to_owned());
+        let digests = tokio::task::spawn_blocking(move || {
+            let digest = |service: &String| digest::digest(&folder.join(format!("{service}.log")), service, &nonce);
+            services.iter().map(digest).collect::<Vec<_>>()
+        });
+        // A log that cannot be read is missing from the history, too.
+        for mut log in digests.await.unwrap_or_default().into_iter().flatten() {
+            log.t_us = recorder.now_us();
+            log.complete = complete.contains(&log.service);
+            recorder.write(&Entry::Log(log));
+        }
     }
 }
 

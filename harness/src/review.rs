@@ -1,28 +1,47 @@
 //! Judges what a run folder holds and writes the reports beside it; the same for a fresh run and for an old one.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::BufRead;
 use std::path::Path;
 
 use anyhow::Context;
+use judge::history::{History, Sample};
+use judge::plan::Plan;
 use judge::report::{About, Report, junit, markdown, page};
+use judge::verdict::Verdict;
 
 use crate::failure::Exit;
-use crate::folder::{JUNIT, MARKDOWN, PAGE, RunFolder};
+use crate::folder::{JUNIT, MARKDOWN, PAGE, RunFolder, compress};
 use crate::recorder::{HISTORY, SAMPLES};
 use crate::run::Surroundings;
 
-/// Reads plan, history and samples, judges, and writes `report.json`, `report.html`, `junit.xml` and `summary.md`.
+/// All that a judgement rests on.
+#[derive(Debug)]
+pub struct Recorded {
+    pub plan: Plan,
+    pub history: History,
+    pub samples: Vec<Sample>,
+}
+
+/// Reads a run; a file that was compressed is read as well.
 ///
 /// # Errors
-/// A file of the run is missing, unreadable or of a newer format; the report cannot be written.
-pub fn review(folder: &RunFolder) -> anyhow::Result<Report> {
+/// A file of the run is missing, unreadable or of a newer format.
+pub fn read(folder: &RunFolder) -> anyhow::Result<Recorded> {
     let plan = folder.read_plan()?;
     let (history_path, samples_path) = (folder.path().join(HISTORY), folder.path().join(SAMPLES));
     let history =
         judge::history::read(open(&history_path)?).with_context(|| format!("cannot read {}", history_path.display()))?;
     let samples =
         judge::history::read_samples(open(&samples_path)?).with_context(|| format!("cannot read {}", samples_path.display()))?;
+    Ok(Recorded { plan, history, samples })
+}
+
+/// Reads plan, history and samples, judges, and writes `report.json`, `report.html`, `junit.xml` and `summary.md`.
+///
+/// # Errors
+/// As [`read`]; a report cannot be written.
+pub fn review(folder: &RunFolder) -> anyhow::Result<Report> {
+    let Recorded { plan, history, samples } = read(folder)?;
     let judgement = judge::review(&plan, &history, &samples);
     folder.write_report(&judgement.report)?;
     folder.write_text(PAGE, &page(&judgement.report, judgement.series.as_ref(), &about(folder)))?;
@@ -42,6 +61,22 @@ fn about(folder: &RunFolder) -> About {
     About { repeat: Some(repeat), versions: own.chain(images).collect() }
 }
 
+/// How to ask for more about the orders that a report names: a line each, for the first few; `run` as it would be typed.
+#[must_use]
+pub fn explanations(report: &Report, run: &Path) -> String {
+    const NAMED: usize = 3;
+    let bad = report.checkers.iter().filter(|finding| finding.verdict != Verdict::Valid);
+    let mut ids: Vec<&str> = Vec::new();
+    for life in bad.flat_map(|finding| &finding.orders) {
+        if !ids.contains(&life.order_id.as_str()) {
+            ids.push(&life.order_id);
+        }
+    }
+    let line = |id: &&str| format!("\n  cargo run -p harness -- explain {} {id}", run.display());
+    let lines: String = ids.iter().take(NAMED).map(line).collect();
+    if lines.is_empty() { String::new() } else { format!("explain{lines}") }
+}
+
 /// The exit code that a report stands for.
 #[must_use]
 pub fn exit(report: &Report) -> Exit {
@@ -52,7 +87,18 @@ pub fn exit(report: &Report) -> Exit {
     }
 }
 
-fn open(path: &Path) -> anyhow::Result<BufReader<File>> {
-    let file = File::open(path).with_context(|| format!("cannot open {}; is this the folder of a run?", path.display()))?;
-    Ok(BufReader::new(file))
+/// Compresses what is large of a run that is over.
+///
+/// # Errors
+/// A file cannot be compressed; it is left as it was then.
+pub fn compress(folder: &RunFolder) -> anyhow::Result<()> {
+    for name in [HISTORY, SAMPLES] {
+        let path = folder.path().join(name);
+        compress::compress(&path, compress::LARGE).with_context(|| format!("cannot compress {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    compress::open(path).with_context(|| format!("cannot open {}; is this the folder of a run?", path.display()))
 }

@@ -17,6 +17,7 @@ use crate::failure::{Exit, Failure, Sort};
 use crate::folder::RunFolder;
 use crate::guard::{self, Tripped};
 use crate::interrupt::Interrupt;
+use crate::lives::Lives;
 use crate::load::Load;
 use crate::logs::Logs;
 use crate::nemesis::death::Death;
@@ -87,6 +88,7 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let header = header(job, cluster, started_at);
     let recorder = Recorder::create(folder.path(), &header).context("cannot create the history").environment()?;
     let logs = Logs::follow(cluster, engine, &folder.logs());
+    let lives = Lives::look(cluster, engine).await;
     let site = Site { engine: engine.clone(), cluster: cluster.clone() };
     let fingerprint = Fingerprint::take_settled(&site).await;
     let fingerprint = fingerprint.context("cannot tell what the cluster is like before the run").environment()?;
@@ -96,7 +98,8 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     let stage = Stage { job, cluster, site: &site, scene: &scene, nonce: &header.nonce, recorder: &recorder, interrupt, out };
 
     let played = stage.play().await;
-    logs.stop().await;
+    logs.stop(&recorder, &header.nonce).await;
+    lives.write(cluster, engine, &recorder).await;
     if played.is_ok() {
         recorder.write_through(&Entry::End { t_us: recorder.now_us() });
     }
@@ -110,8 +113,15 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
     };
     finished.with_context(kept).environment()?;
     let report = review::review(&folder).environment()?;
+    if let Err(error) = review::compress(&folder) {
+        out.note(format!("warning: {error:#}"));
+    }
     if !job.brief {
         out.result(judge::report::summary(&report, crate::output::WIDTH, out.color()));
+        let explain = review::explanations(&report, short(folder.path()));
+        if !explain.is_empty() {
+            out.result(explain);
+        }
         let page = folder.path().join(crate::folder::PAGE);
         out.result(format!("report\n  {}\nrepeat\n  {}", short(&page).display(), job.repeat));
     }

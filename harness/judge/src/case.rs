@@ -44,6 +44,7 @@ impl Claim {
 pub(crate) struct Case<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) history: &'a History,
+    pub(crate) samples: &'a [Sample],
     pub(crate) edges: Edges,
     pub(crate) spans: Vec<FaultSpan>,
     pub(crate) backlog: Backlog,
@@ -72,7 +73,21 @@ impl<'a> Case<'a> {
         let missing_nodes = plan.roster.iter().filter(|name| history.node(name).is_none()).cloned().collect();
         let projection_read = history.nodes.iter().map(|node| history.has_read(&reads::projection(node))).collect();
         let resets = Resets::of(plan, history);
-        Self { plan, history, edges, spans, backlog, resets, limits, required, missing_nodes, claims, claims_of, projection_read }
+        Self {
+            plan,
+            history,
+            samples,
+            edges,
+            spans,
+            backlog,
+            resets,
+            limits,
+            required,
+            missing_nodes,
+            claims,
+            claims_of,
+            projection_read,
+        }
     }
 
     /// All claims of one order.

@@ -3,7 +3,10 @@
 //! The definitions behind their words stand at the top of each file.
 
 mod answers;
+mod availability;
+mod backlog;
 mod completeness;
+mod contradictions;
 mod diverged;
 mod duplicated;
 mod durability;
@@ -13,9 +16,14 @@ mod faults;
 mod feeds;
 mod forgotten;
 mod generator;
+mod health;
+mod idempotency;
 mod indeterminate;
 mod ledger;
+mod linearizability;
+mod logs;
 mod lost;
+mod staleness;
 mod stranded;
 mod stray;
 mod unexpected;
@@ -57,11 +65,19 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
     ("vanished", vanished::check),
     ("diverged", diverged::check),
     ("ledger", ledger::check),
+    ("idempotency", idempotency::check),
+    ("linearizability", linearizability::check),
     ("answers", answers::check),
     ("feeds", feeds::check),
+    ("staleness", staleness::check),
+    ("health", health::check),
+    ("logs", logs::check),
     ("indeterminate", indeterminate::check),
+    ("contradictions", contradictions::check),
     ("stranded", stranded::check),
     ("stray", stray::check),
+    ("backlog", backlog::check),
+    ("availability", availability::check),
     ("durability", durability::check),
     ("exercised", exercised::check),
     ("faults", faults::check),
@@ -69,6 +85,26 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
     ("completeness", completeness::check),
     ("expectations", expectations::check),
 ];
+
+/// Those that look at one order after the other, so that they can be asked about a single one.
+const OF_SINGLE_ORDERS: [&str; 12] = [
+    "lost",
+    "duplicated",
+    "unexpected",
+    "forgotten",
+    "vanished",
+    "idempotency",
+    "linearizability",
+    "answers",
+    "feeds",
+    "staleness",
+    "indeterminate",
+    "contradictions",
+];
+
+pub(crate) fn of_single_orders() -> impl Iterator<Item = Checker> {
+    ALL.iter().filter(|(name, _)| OF_SINGLE_ORDERS.contains(name)).map(|(_, check)| *check)
+}
 
 #[cfg(test)]
 mod properties;

@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::fate::Fate;
 use crate::history::Sample;
-use crate::report::{Expectation, FaultFigures, Injection, LoadFigures, Outbox, Propagation, Requests, Series, SteadyState};
+use crate::report::{
+    Expectation, FaultFigures, Injection, LoadFigures, Outbox, PhaseFigures, Propagation, Requests, Series, SteadyState,
+};
 use series::{Grid, OverTime};
 
 /// All figures of a run.
@@ -33,6 +35,7 @@ pub(crate) struct Figures {
     pub(crate) injection: Injection,
     pub(crate) availability: Option<f64>,
     pub(crate) availability_all: Option<f64>,
+    pub(crate) by_phase: BTreeMap<String, Vec<PhaseFigures>>,
     pub(crate) exercised: BTreeMap<String, u64>,
     pub(crate) expectations: Vec<Expectation>,
     pub(crate) series: Option<Series>,
@@ -59,6 +62,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
         injection,
         availability,
         availability_all,
+        by_phase: availability::by_phase(case),
         exercised: exercised::measure(case),
         expectations,
         series: Some(series::measure(case, samples, &over_time)),

@@ -17,8 +17,8 @@ pub use read::{HistoryError, Torn, read, read_samples};
 
 use serde::{Deserialize, Serialize};
 
-/// Version of the format of `history.ndjson` and `samples.ndjson`, in the header's `format`.
-pub const FORMAT: u32 = 1;
+/// Version of the format of `history.ndjson` and `samples.ndjson`, in the header's `format`; `docs/history.md` tells of each.
+pub const FORMAT: u32 = 2;
 
 /// What `FinalRead::what` is called, so that the one who reads and the one who judges mean the same thing.
 pub mod reads {
@@ -91,6 +91,10 @@ pub enum Entry {
     Parked { node: String, count: u64 },
     /// A final read is complete, or why it is not. `what` is e.g. `projection cluster-node-1`.
     FinalRead { t_us: u64, what: String, entries: u64, error: Option<String> },
+    /// What a service's log tells of the run.
+    Log(ServiceLog),
+    /// How often the process of a service began anew.
+    Container(ContainerLife),
     /// The run was interrupted by the user; what follows is healing.
     Interrupted { t_us: u64 },
     /// A guard gave the run up; what follows is healing, and the final reads.
@@ -322,6 +326,39 @@ pub enum RowState {
     Dead,
 }
 
+/// What stands in one service's log, counted; the log itself is in the run folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ServiceLog {
+    pub t_us: u64,
+    pub service: String,
+    pub lines: u64,
+    /// Was it followed to its end?
+    pub complete: bool,
+    /// Lines that tell of a panic or of a crash.
+    pub panics: u64,
+    /// The first of them.
+    #[serde(default)]
+    pub first_panics: Vec<String>,
+    /// Lines of level ERROR that the node itself wrote, by message.
+    #[serde(default)]
+    pub errors: BTreeMap<String, u64>,
+    /// Different orders of this run of which a line says that they were applied.
+    pub orders: u64,
+}
+
+/// One service's container before the load and at the end. Times are the engine's, RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerLife {
+    pub t_us: u64,
+    pub service: String,
+    pub started_before: String,
+    pub started_after: String,
+    /// So often the engine started it again by itself.
+    pub restarts: u64,
+    /// The kernel ended it during the run because it took too much memory.
+    pub oom_killed: bool,
+}
+
 /// One line of `samples.ndjson`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -329,7 +366,21 @@ pub enum Sample {
     /// `depth` is the size of the index; `oldest_age_ms` is that of the oldest row, 0 when empty.
     Outbox { t_us: u64, depth: u64, oldest_age_ms: u64 },
     /// What `/health` of a node said; `status` is `None` when it did not answer.
-    Health { t_us: u64, node: String, http: Option<u16>, status: Option<String>, nats: Option<String>, redis: Option<String> },
+    Health {
+        /// When the answer was there.
+        t_us: u64,
+        node: String,
+        http: Option<u16>,
+        status: Option<String>,
+        nats: Option<String>,
+        redis: Option<String>,
+        /// When the question was sent.
+        #[serde(default)]
+        asked_us: Option<u64>,
+        /// The status of `/health/live`, where it answered.
+        #[serde(default)]
+        live: Option<u16>,
+    },
     /// The stream and one consumer per node, by durable name.
     Stream { t_us: u64, messages: u64, last_sequence: u64, consumers: BTreeMap<String, ConsumerState> },
     /// Container statistics.
@@ -344,3 +395,6 @@ pub struct ConsumerState {
     pub ack_pending: u64,
     pub redelivered: u64,
 }
+
+#[cfg(test)]
+mod schema_tests;

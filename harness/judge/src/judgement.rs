@@ -125,6 +125,7 @@ fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, chec
         injection: figures.injection,
         availability: figures.availability,
         availability_all: figures.availability_all,
+        availability_by_phase: figures.by_phase,
         exercised: figures.exercised,
         expectations: figures.expectations,
         checkers,
@@ -180,5 +181,40 @@ fn run_info(history: &History) -> RunInfo {
             && history.aborted.is_none()
             && history.torn.is_none(),
         foreign: published + unreadable + seen + projected + ledger + records + rows + left_out,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Story;
+
+    #[test]
+    fn checker_that_panics_is_unknown_and_says_so() {
+        let finding = run_checker("broken", || panic!("planned: {}", 7));
+        assert_eq!((finding.verdict, finding.name.as_str()), (Verdict::Unknown, "broken"));
+        assert_eq!(finding.summary, "the checker itself failed: planned: 7");
+    }
+
+    #[test]
+    fn one_checker_that_fails_leaves_the_run_unproven_and_one_that_finds_something_outweighs_it() {
+        let story = Story::good(20);
+        let history = story.history();
+        let with = |others: Vec<Finding>| {
+            let findings = std::iter::once(run_checker("broken", || panic!("planned"))).chain(others).collect();
+            report(&story.plan, &history, Figures::default(), Orders::default(), findings)
+        };
+        assert_eq!(with(vec![Finding::valid("lost", "nothing")]).verdict, Verdict::Unknown);
+        assert_eq!(with(vec![Finding::invalid("lost", "one")]).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn every_checker_has_its_own_name_and_its_finding_bears_it() {
+        let report = Story::good(20).report();
+        let names: Vec<&str> = report.checkers.iter().map(|finding| finding.name.as_str()).collect();
+        let listed: Vec<&str> = checkers::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, listed);
+        let different: std::collections::BTreeSet<&str> = listed.iter().copied().collect();
+        assert_eq!(different.len(), listed.len());
     }
 }

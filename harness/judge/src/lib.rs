@@ -17,6 +17,7 @@
 //! - `fate`: what became of each claim: applied, lost, absent, unresolved.
 //! - [`checkers`]: one file for each aspect; each gives a [`verdict::Finding`] with evidence. `life` tells the life of
 //!   an order that a finding names.
+//! - [`explain`]: one order, in words and in order of time, with the fewest operations that show what is wrong.
 //! - `figures`: everything that is measured: propagation, requests, backlog and fault windows, recovery, availability.
 //! - [`judge`]: runs all of them; [`report`]: what comes out, as `report.json` and as the terminal summary.
 //!
@@ -37,6 +38,7 @@ pub(crate) mod case;
 pub mod checkers;
 pub(crate) mod durability;
 pub mod exercise;
+pub mod explain;
 pub(crate) mod fate;
 pub(crate) mod figures;
 pub mod history;

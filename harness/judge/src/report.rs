@@ -49,6 +49,9 @@ pub struct Report {
     pub availability: Option<f64>,
     /// The same over operations to every node.
     pub availability_all: Option<f64>,
+    /// By node, and under `all` for all together: the phases of the faults, in order, as far as there were operations.
+    #[serde(default)]
+    pub availability_by_phase: BTreeMap<String, Vec<PhaseFigures>>,
     pub exercised: BTreeMap<String, u64>,
     pub expectations: Vec<Expectation>,
     pub checkers: Vec<Finding>,
@@ -194,6 +197,18 @@ pub struct Requests {
     pub service_ms: ByNode,
     /// Operations that never reached a node; they are in no distribution.
     pub unreached: u64,
+}
+
+/// What was served in one phase: `before`, `inject`, `active`, `heal`, `recovered`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseFigures {
+    pub phase: String,
+    /// By intended start.
+    pub operations: u64,
+    pub served: u64,
+    pub share: Option<f64>,
+    /// The longest part of the phase in which no served operation ended.
+    pub longest_gap_ms: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ impl Stream {
     #[must_use]
     pub fn new(seed: u64, name: &str) -> Self {
         let mut key = [0_u8; 32];
-        let mut state = seed ^ fnv1a(name);
+        let mut state = seed ^ fnv1a(FNV1A, name.as_bytes());
         for chunk in key.chunks_exact_mut(8) {
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
             chunk.copy_from_slice(&mix(state).to_le_bytes());
@@ -50,8 +50,12 @@ pub(crate) fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn fnv1a(name: &str) -> u64 {
-    name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
+/// What [`fnv1a`] begins with.
+pub(crate) const FNV1A: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// FNV-1a in 64 bits, going on from a hash: the same everywhere and for ever, which the standard library does not promise.
+pub(crate) fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 #[cfg(test)]

@@ -9,5 +9,9 @@ use crate::review;
 pub(super) fn execute(args: &CheckArgs, out: &Output) -> Result<Exit, Failure> {
     let report = review::review(&RunFolder::open(&args.run_dir)).usage()?;
     out.result(judge::report::summary(&report, WIDTH, out.color()));
+    let explain = review::explanations(&report, &args.run_dir);
+    if !explain.is_empty() {
+        out.result(explain);
+    }
     Ok(review::exit(&report))
 }

@@ -1,5 +1,8 @@
 //! Diverged: at quiescence two required nodes differ in (order id, content, applied) or in their ledgers. Sequence,
 //! position and times do not count.
+//!
+//! Each node's digest over what counts is told, so that runs and nodes can be compared at a glance; where nodes differ, the
+//! first differences are told in full.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +11,7 @@ use crate::case::Case;
 use crate::history::{NodeIx, reads};
 use crate::life::{content, lives, money};
 use crate::numbers::many;
+use crate::seed::{FNV1A, fnv1a};
 use crate::verdict::Finding;
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
@@ -38,7 +42,23 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         0 => String::new(),
         some => format!(", but for {} within the durability limit", many(some, "order")),
     };
-    Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers{but}", read.len()))
+    let digests = read.iter().map(|node| digest(case, *node)).collect();
+    Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers{but}", read.len())).with(digests)
+}
+
+/// How much a node holds, and a digest of it that does not depend on the order in which it was applied.
+fn digest(case: &Case<'_>, node: NodeIx) -> String {
+    let history = case.history;
+    let (mut count, mut digest) = (0_u64, 0_u64);
+    for held in history.projected.iter().filter(|held| held.node == node) {
+        // With an end behind each text, so that neighbours cannot run into each other.
+        let texts = [history.orders[held.order].id.as_str(), held.customer_id.as_str()];
+        let hash = texts.iter().fold(FNV1A, |hash, text| fnv1a(fnv1a(hash, text.as_bytes()), &[0xFF]));
+        let numbers = [held.amount_minor.unwrap_or(u64::MAX), held.applied];
+        digest = digest.wrapping_add(numbers.iter().fold(hash, |hash, number| fnv1a(hash, &number.to_le_bytes())));
+        count += 1;
+    }
+    format!("{}: {}, digest {digest:016x}", history.node_name(node), many(usize::try_from(count).unwrap_or(usize::MAX), "order"))
 }
 
 fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
@@ -134,6 +154,20 @@ mod tests {
         story.projection_mut(1, 4).position = 5_000;
         story.projection_mut(1, 4).applied_at = "2027-01-01T00:00:00Z".to_owned();
         assert_eq!(story.report().diverged, Some(false));
+    }
+
+    #[test]
+    fn nodes_that_agree_have_one_digest_and_another_content_has_another() {
+        let digest = |line: &String| line.split_once("digest ").map(|(_, digest)| digest.to_owned());
+        let digests = |story: &Story| story.finding("diverged").evidence.iter().filter_map(digest).collect::<Vec<_>>();
+        let mut story = Story::good(20);
+        story.projection_mut(1, 4).position = 5_000;
+        let same = digests(&story);
+        assert_eq!((same.len(), &same[0], &same[1]), (3, &same[1], &same[2]));
+        for node in 0..3 {
+            story.projection_mut(node, 4).amount_minor = Some(7);
+        }
+        assert_ne!(digests(&story)[0], same[0]);
     }
 
     #[test]

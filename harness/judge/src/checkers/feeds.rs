@@ -1,6 +1,9 @@
-//! Feeds: a node's event feed and its projection tell the same. A position is one order's for good, its message is the
-//! projection's, and the feed left nothing out: a lost one resumes behind the last position that it showed, so all that
-//! was applied while the feed was followed is on it.
+//! Feeds: a node's event feed and its projection tell the same.
+//!
+//! - *Ordered*: positions only grow, from one event to the next.
+//! - *Unique*: no event is shown twice, and a position is one order's for good.
+//! - *Reliable*: the feed left nothing out. All that was applied while it was followed is on it, under the projection's message.
+//! - *Resumable*: a lost feed goes on behind the last position that it showed, and so neither skips nor repeats.
 //!
 //! A feed may go back to an earlier position only where a fault had set the store back. What it had shown behind that position
 //! is void then: those positions are given out again.
@@ -21,7 +24,6 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "feeds";
     let case = desk.case;
     let mut wrong: Vec<(usize, String)> = Vec::new();
-    let mut repeats = 0_u64;
     for node in &case.required {
         let seen = case.history.seen.iter().enumerate().filter(|(at, seen)| seen.node == *node && !case.resets.is_void(*at));
         let mut by_position: BTreeMap<u64, &MessageSeen> = BTreeMap::new();
@@ -30,14 +32,15 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
                 None => {
                     by_position.insert(event.position, event);
                 }
-                Some(first) if first.order == event.order => repeats += 1,
+                // Shown again: told below.
+                Some(first) if first.order == event.order => {}
                 Some(first) => wrong.push((event.order, two_orders(case, first, event))),
             }
         }
+        wrong.extend(gone_back(case, *node));
         wrong.extend(contradicted(case, *node, &by_position));
         wrong.extend(left_out(case, *node, &by_position));
     }
-    let repeated = if repeats > 0 { vec![format!("{repeats} events were shown again at the same position")] } else { Vec::new() };
     if let unexplained @ [_, ..] = case.resets.unexplained.as_slice() {
         let summary = format!("{} went back, and no fault had set the store back", many(unexplained.len(), "feed"));
         let evidence = unexplained.iter().map(|change| set_back(case, change)).collect();
@@ -45,18 +48,54 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     if !wrong.is_empty() {
         let orders: BTreeSet<usize> = wrong.iter().map(|(order, _)| *order).collect();
-        let summary = format!("{} at odds with the projection of its node, or left out", many(wrong.len(), "event"));
+        let summary = format!(
+            "{} out of order, repeated, left out, or at odds with the projection of its node",
+            many(wrong.len(), "event")
+        );
         let evidence = wrong.into_iter().map(|(_, line)| line).collect();
         let count = orders.len();
-        return Finding::invalid(NAME, summary).counting(count).with(evidence).with(repeated).with_orders(lives(case, orders));
+        return Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(lives(case, orders));
     }
-    Finding::valid(NAME, format!("{} events agree with the projections", case.history.seen.len())).with(repeated)
+    Finding::valid(NAME, format!("{} events are in order and agree with the projections", case.history.seen.len()))
 }
 
 fn set_back(case: &Case<'_>, change: &FeedChange) -> String {
     let node = case.history.node_name(change.node);
     let to = if let FeedState::Reset { to } = change.state { to } else { 0 };
     format!("{node}: its feed went back to position {to} at {} ms", change.t_us / 1_000)
+}
+
+/// Events at or before the position of the event before them, which only a reset explains.
+fn gone_back(case: &Case<'_>, node: NodeIx) -> Vec<(usize, String)> {
+    let history = case.history;
+    let name = history.node_name(node);
+    let mut resets = history.feeds.iter().filter(|change| change.node == node).filter_map(|change| match change.state {
+        FeedState::Reset { to } => Some((change.t_us, to)),
+        _ => None,
+    });
+    let mut reset = resets.next();
+    let mut last: Option<&MessageSeen> = None;
+    let mut wrong = Vec::new();
+    // In the order in which the feed showed them.
+    for event in history.seen.iter().filter(|event| event.node == node) {
+        let mut lowest = last.map(|last| last.position);
+        while let Some((t_us, to)) = reset.filter(|(t_us, _)| *t_us <= event.t_us) {
+            if last.is_none_or(|last| last.t_us <= t_us) {
+                lowest = lowest.map(|lowest| lowest.min(to));
+            }
+            reset = resets.next();
+        }
+        if let Some(last) = last
+            && lowest.is_some_and(|lowest| event.position <= lowest)
+        {
+            let (id, before) = (&history.orders[event.order].id, &history.orders[last.order].id);
+            let what =
+                if event.order == last.order { "again".to_owned() } else { format!("behind {before} at {}", last.position) };
+            wrong.push((event.order, format!("{id}: the feed of {name} showed position {} {what}", event.position)));
+        }
+        last = Some(event);
+    }
+    wrong
 }
 
 fn two_orders(case: &Case<'_>, first: &MessageSeen, event: &MessageSeen) -> String {
@@ -209,11 +248,29 @@ mod tests {
     }
 
     #[test]
-    fn event_shown_again_after_a_reconnect_is_reported() {
+    fn event_shown_again_after_a_reconnect_is_found() {
         let mut story = Story::good(20);
-        story.see(1, 6, 7, intended_us(6) + 20_000);
+        story.feed(intended_us(20), FeedState::Lost);
+        story.feed(intended_us(20) + 1, FeedState::Connected);
+        story.see(0, 19, 20, intended_us(20) + 20_000);
         let finding = story.finding("feeds");
-        assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Valid, 1));
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 1));
+        assert_eq!(finding.evidence, ["run-19: the feed of cluster-node-1 showed position 20 again"]);
+    }
+
+    #[test]
+    fn event_that_comes_after_a_later_one_is_found() {
+        let mut story = Story::good(20);
+        let is_sixth = |entry: &Entry| matches!(entry, Entry::Seen(seen) if seen.position == 6 && seen.node == NODES[0]);
+        let sixth = story.entries.iter().find(|entry| is_sixth(entry)).cloned().expect("it was shown");
+        story.remove(is_sixth);
+        let behind = story
+            .entries
+            .iter()
+            .position(|entry| matches!(entry, Entry::Seen(seen) if seen.position == 7 && seen.node == NODES[0]));
+        story.entries.insert(behind.expect("it was shown") + 1, sixth);
+        let finding = story.finding("feeds");
+        assert_eq!((finding.verdict, finding.orders[0].order_id.clone()), (Verdict::Invalid, id(5)), "{:?}", finding.evidence);
     }
 
     /// Redis loses what came behind order 9, and every node shows orders 10 to 19 again, in another order.
@@ -247,9 +304,9 @@ mod tests {
             let change = |t_us, state| Entry::Feed { t_us, node: node.to_owned(), state, detail: String::new() };
             story.entries.push(change(at_us, FeedState::Reset { to: 10 }));
             story.entries.push(change(at_us + 100_000, FeedState::Connected));
-            for order in 10..20 {
+            for order in (10..20).rev() {
                 let position = 30 - order;
-                story.see(number, order, position, at_us + 110_000 + order);
+                story.see(number, order, position, at_us + 110_000 + position);
                 story.projection_mut(number, order).position = position;
             }
         }

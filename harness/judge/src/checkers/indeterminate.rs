@@ -1,5 +1,5 @@
 //! Indeterminate operations are resolved from evidence: absent, recovered or lost. What contradicts itself, or cannot be
-//! seen, stays unresolved.
+//! seen, stays unresolved. What resolved them is counted by place.
 
 use super::Desk;
 use crate::case::Class;
@@ -24,13 +24,29 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     let lost_too = if lost > 0 { format!(", {lost} lost") } else { String::new() };
     let resolved = format!("{recovered} recovered, {absent} absent{lost_too}");
+    let by_place = by_place(desk);
     if unresolved.is_empty() {
-        return Finding::valid(NAME, format!("all indeterminate orders are resolved: {resolved}"));
+        return Finding::valid(NAME, format!("all indeterminate orders are resolved: {resolved}")).with(by_place);
     }
     let evidence = unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.orders[*order].id)).collect();
     let orders = lives(desk.case, unresolved.iter().map(|(order, _)| *order));
     let summary = format!("{} unresolved; {resolved}", many(unresolved.len(), "indeterminate order"));
-    Finding::unknown(NAME, summary).counting(unresolved.len()).with(evidence).with_orders(orders)
+    Finding::unknown(NAME, summary).counting(unresolved.len()).with(evidence).with(by_place).with_orders(orders)
+}
+
+/// How many of the indeterminate orders were found in each place that tells of an order at the end.
+fn by_place(desk: &Desk<'_>) -> Vec<String> {
+    let history = desk.case.history;
+    let mut counts =
+        [("its idempotency record", 0_u64), ("its outbox row", 0), ("the stream", 0), ("a projection", 0), ("no place", 0)];
+    for claim in desk.case.claims.iter().filter(|claim| claim.class == Class::Indeterminate) {
+        let order = &history.orders[claim.order];
+        let found = [&order.records, &order.rows, &order.published, &order.projected].map(|found| !found.is_empty());
+        for (count, found) in counts.iter_mut().zip(found.into_iter().chain([found == [false; 4]])) {
+            count.1 += u64::from(found);
+        }
+    }
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(place, count)| format!("{count} found in {place}")).collect()
 }
 
 #[cfg(test)]

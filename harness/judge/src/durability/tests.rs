@@ -139,13 +139,12 @@ fn order_is_taken_in_anew_only_if_it_was_acknowledged_in_the_time_that_is_gone()
         for node in 0..3 {
             "again".clone_into(&mut story.projection_mut(node, order).message_id);
         }
-        story.remove(|entry| matches!(entry, Entry::Seen(seen) if seen.order_id == id(order)));
-        for node in 0..3 {
-            story.see(node, order, order + 1, intended_us(order) + 30_000);
-        }
         for entry in &mut story.entries {
             match entry {
-                Entry::Seen(seen) if seen.order_id == id(order) => "again".clone_into(&mut seen.message_id),
+                Entry::Seen(seen) if seen.order_id == id(order) => {
+                    "again".clone_into(&mut seen.message_id);
+                    seen.t_us = intended_us(order) + 30_000;
+                }
                 Entry::Record { order_id, message_id, .. } if *order_id == id(order) => "again".clone_into(message_id),
                 Entry::Published(found) if found.message_id == message(order) => {
                     "again".clone_into(&mut found.message_id);

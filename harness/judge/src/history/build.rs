@@ -1,13 +1,13 @@
 //! Sorts the entries of a history into its index, in the order of the file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::index::{
     Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, Order, ProjectedOrder, PublishedMessage, ReadEnd, Reading,
     StoredRecord,
 };
 use super::read::Torn;
-use super::{Complete, Entry, Foreign, Header, History, Invoke, NodeIx, Op, Projection, Published, Row, Seen, reads};
+use super::{Complete, Entry, Header, History, Invoke, NodeIx, Op, Projection, Published, Row, Seen, reads};
 
 /// Takes entries one by one.
 pub(super) struct Builder {
@@ -24,37 +24,8 @@ pub(super) struct Builder {
 impl Builder {
     pub(super) fn new(header: Header) -> Self {
         let prefix = format!("{}-", header.nonce);
-        let nodes: Vec<String> = header.nodes.iter().map(|node| node.name.clone()).collect();
-        let node_index = (0..).zip(&nodes).map(|(at, name)| (name.clone(), at)).collect();
-        let history = History {
-            header,
-            nodes,
-            phases: Vec::new(),
-            ops: Vec::new(),
-            orders: Vec::new(),
-            unstarted: Vec::new(),
-            faults: Vec::new(),
-            seen: Vec::new(),
-            feeds: Vec::new(),
-            confirms: Vec::new(),
-            counters: Vec::new(),
-            quiescence: None,
-            projected: Vec::new(),
-            ledger: Vec::new(),
-            published: Vec::new(),
-            records: Vec::new(),
-            rows: Vec::new(),
-            parked: Vec::new(),
-            reads: BTreeMap::new(),
-            interrupted_us: None,
-            aborted: None,
-            troubles: Vec::new(),
-            end_us: None,
-            last_us: 0,
-            torn: None,
-            foreign: Foreign::default(),
-            oddities: Vec::new(),
-        };
+        let history = History::empty(header);
+        let node_index = (0..).zip(&history.nodes).map(|(at, name)| (name.clone(), at)).collect();
         Self { history, prefix, order_index: HashMap::new(), op_index: HashMap::new(), node_index, found: HashMap::new() }
     }
 
@@ -160,6 +131,8 @@ impl Builder {
                 let node = self.node(&node);
                 self.history.parked.push((node, count));
             }
+            Entry::Log(log) => self.history.logs.push(log),
+            Entry::Container(life) => self.history.lives.push(life),
             Entry::FinalRead { t_us, what, entries, error } => {
                 self.at(t_us);
                 let found = self.found.get(&what).copied().unwrap_or(0);

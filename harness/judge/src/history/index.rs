@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::read::Torn;
-use super::{Answer, FaultStep, FeedState, Header, OpKind, Outcome, Phase, Quiescence, Row};
+use super::{Answer, ContainerLife, FaultStep, FeedState, Header, OpKind, Outcome, Phase, Quiescence, Row, ServiceLog};
 
 /// Index into [`History::nodes`].
 pub type NodeIx = u16;
@@ -198,6 +198,8 @@ pub struct History {
     pub parked: Vec<(NodeIx, u64)>,
     /// By the names in [`super::reads`].
     pub reads: BTreeMap<String, ReadEnd>,
+    pub logs: Vec<ServiceLog>,
+    pub lives: Vec<ContainerLife>,
     pub interrupted_us: Option<u64>,
     /// The guard that gave the run up, and what it saw.
     pub aborted: Option<(String, String)>,
@@ -212,6 +214,41 @@ pub struct History {
 }
 
 impl History {
+    /// One in which nothing has happened yet.
+    pub(crate) fn empty(header: Header) -> Self {
+        Self {
+            nodes: header.nodes.iter().map(|node| node.name.clone()).collect(),
+            header,
+            phases: Vec::new(),
+            ops: Vec::new(),
+            orders: Vec::new(),
+            unstarted: Vec::new(),
+            faults: Vec::new(),
+            seen: Vec::new(),
+            feeds: Vec::new(),
+            confirms: Vec::new(),
+            counters: Vec::new(),
+            quiescence: None,
+            projected: Vec::new(),
+            ledger: Vec::new(),
+            published: Vec::new(),
+            records: Vec::new(),
+            rows: Vec::new(),
+            parked: Vec::new(),
+            reads: BTreeMap::new(),
+            logs: Vec::new(),
+            lives: Vec::new(),
+            interrupted_us: None,
+            aborted: None,
+            troubles: Vec::new(),
+            end_us: None,
+            last_us: 0,
+            torn: None,
+            foreign: Foreign::default(),
+            oddities: Vec::new(),
+        }
+    }
+
     #[must_use]
     pub fn node(&self, name: &str) -> Option<NodeIx> {
         self.nodes.iter().position(|node| node == name).and_then(|at| NodeIx::try_from(at).ok())

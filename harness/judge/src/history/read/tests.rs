@@ -50,9 +50,17 @@ fn unreadable_line_in_the_middle_is_an_error_that_names_it() {
 #[test]
 fn newer_format_says_so() {
     let mut lines = Story::good(1).lines();
-    lines[0] = lines[0].replace("\"format\":1", "\"format\":2,\"unheard_of\":true");
+    let (known, newer) = (FORMAT, FORMAT + 1);
+    lines[0] = lines[0].replace(&format!("\"format\":{known}"), &format!("\"format\":{newer},\"unheard_of\":true"));
     let error = read(text(&lines).as_bytes()).expect_err("it is newer");
-    assert!(matches!(error, HistoryError::NewerFormat { found: 2 }), "{error}");
+    assert!(matches!(error, HistoryError::NewerFormat { found } if found == newer), "{error}");
+}
+
+#[test]
+fn older_format_is_read() {
+    let mut lines = Story::good(1).lines();
+    lines[0] = lines[0].replace(&format!("\"format\":{FORMAT}"), "\"format\":1");
+    assert_eq!(read(text(&lines).as_bytes()).expect("it is known").header.format, 1);
 }
 
 #[test]

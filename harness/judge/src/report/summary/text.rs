@@ -6,7 +6,7 @@ use crate::verdict::Verdict;
 const LABEL: usize = 12;
 /// The width of the mark and the name of a checker.
 const MARK: usize = 9;
-const NAME: usize = 15;
+const NAME: usize = 16;
 
 /// An ANSI colour.
 #[derive(Debug, Clone, Copy)]
