@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use judge::history::{Entry, FaultStep, Step};
-use judge::plan::{Dynamic, Need, Plan};
+use judge::plan::{Dynamic, FaultKind, Need, Plan};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -30,9 +30,18 @@ pub(crate) use faults::netem_lacking;
 use journal::Journal;
 pub use site::Site;
 
-/// How long before its time a fault's target is looked at; a helper container takes a second to start.
+/// How long before its time a fault's target is looked at.
 const LEAD_MS: u64 = 300;
-const LEAD_WITH_HELPER_MS: u64 = 2_000;
+
+/// The same, for looks that take longer: several echoes through a link, commands in a keeper, a helper container that has to
+/// start first. What is looked at too late is injected too late.
+fn lead_ms(kind: FaultKind) -> u64 {
+    match kind.need() {
+        None => LEAD_MS,
+        Some(Need::Proxy) => 600,
+        Some(Need::Helper | Need::Netem | Need::SmallDisks) => 2_000,
+    }
+}
 
 /// One run's nemesis.
 #[derive(Debug)]
@@ -118,9 +127,7 @@ impl Life {
             return;
         }
         // What takes time is done before the moment itself: looking, and writing to the disk.
-        let by_helper = matches!(self.fault.kind.need(), Some(Need::Helper | Need::Netem));
-        let lead_ms = if by_helper { LEAD_WITH_HELPER_MS } else { LEAD_MS };
-        if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(lead_ms)).await {
+        if !self.wait_until(&nemesis, self.fault.at_ms.saturating_sub(lead_ms(self.fault.kind))).await {
             return;
         }
         let hits = join_all(self.fault.services.iter().map(|service| self.aim(&nemesis, service))).await;
