@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use harness::cluster::Cluster;
+use harness::cluster::{self, Cluster, Overlay, UpOptions};
+use harness::images;
 use harness::nemesis::fingerprint::Fingerprint;
 use harness::nemesis::{Site, journal};
 use harness::poll;
@@ -15,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::guardian::{nobody_heals, program, state_in};
-use super::support::{Bench, root};
+use super::support::{Bench, options, quiet, root};
 
 /// A node stopped, NATS killed, Redis frozen, another node restarted, so that they overlap: thirteen lines of a journal.
 const SCENARIO: &str = r#"hypothesis = "the harness may die at any point"
@@ -52,6 +53,49 @@ kind = "restart"
 target = "cluster-node-3"
 "#;
 
+/// A node off the network of Redis, another one with little processor, the link of a third one slow, the disk of Redis full, so
+/// that they overlap: twelve lines of a journal, as a rule of the fault proxy has no line of its own once it is injected.
+const OTHER_KINDS: &str = r#"hypothesis = "the harness may die at any point"
+
+[load]
+profile = "constant"
+rate = 220
+duration = "60s"
+warm_up = "1s"
+client_timeout = "500ms"
+keys = "unique"
+
+[[fault]]
+at = "7s"
+for = "3s"
+kind = "cut"
+from = "redis"
+target = "cluster-node-1"
+
+[[fault]]
+at = "8s"
+for = "3s"
+kind = "cpu"
+cpus = 0.2
+target = "cluster-node-2"
+
+[[fault]]
+at = "9s"
+for = "3s"
+kind = "delay"
+link = "nats"
+latency = "200ms"
+target = "cluster-node-3"
+
+[[fault]]
+at = "13s"
+for = "2s"
+kind = "disk_full"
+target = "redis"
+"#;
+/// After lines, and in the middle of the calls that cut, fill the disk, and empty it.
+const OTHER_POINTS: [&str; 9] = ["2+310ms", "3", "5", "6", "6+700ms", "8", "10+2050ms", "11", "11+2050ms"];
+
 /// After each line of the journal, and in the middle of calls: a line is written 300 ms before its fault is injected.
 const POINTS: [&str; 20] = [
     "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "2+310ms", "2+400ms", "4+305ms", "4+350ms", "6+305ms",
@@ -78,7 +122,11 @@ pub(super) struct Stand {
 
 impl Stand {
     pub(super) async fn new(bench: Bench, text: &str) -> Self {
-        let cluster: Cluster = bench.up().await;
+        let cluster = bench.up().await;
+        Self::on(bench, cluster, text).await
+    }
+
+    async fn on(bench: Bench, cluster: Cluster, text: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let scenario = home.path().join("dies.toml");
         std::fs::write(&scenario, text).expect("written");
@@ -162,7 +210,19 @@ async fn killed(mut child: Child, point: &str) -> Output {
 }
 
 async fn dies_at(bench: Bench, points: &[&str]) {
-    let stand = Stand::new(bench, SCENARIO).await;
+    dies(Stand::new(bench, SCENARIO).await, points).await;
+}
+
+/// On a cluster with a fault proxy and small disks.
+async fn dies_of_other_kinds(mut bench: Bench) {
+    bench.images.proxy = Some(images::ensure_proxy(&bench.engine, &root(), &quiet, false).await.expect("an image"));
+    let options = UpOptions { overlays: vec![Overlay::SmallDisks], ..options() };
+    let up = cluster::up(&bench.engine, &bench.tool, &bench.images, &bench.project, &options, &quiet);
+    let cluster = up.await.expect("a cluster");
+    dies(Stand::on(bench, cluster, OTHER_KINDS).await, &OTHER_POINTS).await;
+}
+
+async fn dies(stand: Stand, points: &[&str]) {
     for point in points {
         killed(stand.chaos(&["--die-at", point]), point).await;
         stand.is_as_it_was(point).await;
@@ -178,6 +238,12 @@ async fn cluster_is_as_it_was_soon_after_the_harness_was_killed_at_a_few_points(
 #[ignore = "takes ten minutes: for the long list"]
 async fn cluster_is_as_it_was_soon_after_the_harness_was_killed_at_every_point() {
     Bench::new("points").await.run(|bench| dies_at(bench, &POINTS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes ten minutes: for the long list"]
+async fn cluster_is_as_it_was_soon_after_the_harness_was_killed_in_a_cut_a_limit_a_slow_link_and_a_full_disk() {
+    Bench::new("kinds").await.run(dies_of_other_kinds).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
