@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cluster::Kind;
 use crate::nemesis::death::Death;
 
 /// Brings a Catga cluster up, loads it, breaks it, heals it, and judges from the recorded history whether anything
@@ -64,8 +65,8 @@ pub struct RunArgs {
     /// With --all: only the scenarios of this group, a folder under scenarios/
     #[arg(long, value_name = "GROUP", requires = "all")]
     pub only: Option<String>,
-    /// Build a node with this planted bug, to see it caught [possible values: remove-before-ack, redelivery-skips-inbox]
-    #[arg(long, value_name = "BUG", value_parser = ["remove-before-ack", "redelivery-skips-inbox"], hide_possible_values = true, conflicts_with = "use_running")]
+    /// Run a node with this planted bug, to see it caught; `harness oracle --list` tells of them
+    #[arg(long, value_name = "BUG", conflicts_with = "use_running")]
     pub plant: Option<String>,
 }
 
@@ -87,6 +88,9 @@ pub struct RunOptions {
     /// Operations per second over all nodes instead of the scenario's
     #[arg(long)]
     pub rate: Option<f64>,
+    /// Where the cluster runs [default: compose where an engine answers, else embedded, but not under CI]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub cluster: Option<Kind>,
     /// Leave the cluster running afterwards
     #[arg(long)]
     pub keep_up: bool,
@@ -107,6 +111,9 @@ pub struct PlanArgs {
     pub scenario: String,
     #[command(flatten)]
     pub seed: SeedArgs,
+    /// For a cluster that runs there
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = Kind::Compose)]
+    pub cluster: Kind,
 }
 
 #[derive(Debug, Args)]

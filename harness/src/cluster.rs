@@ -1,4 +1,4 @@
-//! A cluster under compose: brought up, found, looked at, taken down. Faults are the nemesis's, through the engine.
+//! A cluster, and how one is run under compose: brought up, found, looked at, taken down. Faults are the nemesis's, through the engine.
 //!
 //! Only what carries the harness's own mark is ever changed here; what somebody started by hand can be attached to.
 
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::embedded::Services;
 use crate::engine::{ContainerState, Engine, EngineError, Status};
 use crate::images::{Images, Progress};
 use crate::poll::Expired;
@@ -22,8 +23,29 @@ use crate::workspace::ROSTER;
 
 pub use compose::ComposeTool;
 pub(crate) use compose::{SCALED, run_beside, scale};
+pub(crate) use ports::pick;
 pub use ports::{Port, Ports, Published, TakenPort, taken_ports};
 pub(crate) use ready::node_of;
+
+/// Where a cluster runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// In containers, under the compose tool
+    Compose,
+    /// In this process, on services in memory
+    Embedded,
+}
+
+impl Kind {
+    /// In a history's header, and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Compose => "compose",
+            Self::Embedded => crate::embedded::NAME,
+        }
+    }
+}
 
 /// The mark on containers and volumes that the harness made; the compose file's default is `operator`.
 pub const OWNER: &str = "harness";
@@ -67,6 +89,9 @@ pub struct Cluster {
     /// The image of helper containers; `None` where no fault of the plan needs one.
     #[serde(default)]
     pub helper: Option<String>,
+    /// Store and stream, where they are in this process's memory; their addresses are then none.
+    #[serde(skip)]
+    pub memory: Option<Services>,
 }
 
 /// What an earlier run left in the project.

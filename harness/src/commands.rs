@@ -3,6 +3,7 @@
 mod chaos;
 mod chaos_all;
 mod check;
+mod choice;
 mod doctor;
 mod down;
 mod explain;

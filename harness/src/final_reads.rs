@@ -81,15 +81,9 @@ pub async fn read_all(cluster: &Cluster, recorder: &Recorder, nonce: &str, custo
     });
     tokio::join!(
         futures_util::future::join_all(of_nodes),
-        read(recorder, nonce, reads::STREAM.to_owned(), ends, deadline, async |tally| {
-            stream::read(&cluster.nats, tally).await
-        }),
-        read(recorder, nonce, reads::RECORDS.to_owned(), ends, deadline, async |tally| {
-            records::read(&cluster.redis, tally).await
-        }),
-        read(recorder, nonce, reads::OUTBOX.to_owned(), ends, deadline, async |tally| {
-            outbox::read(&cluster.redis, tally).await
-        }),
+        read(recorder, nonce, reads::STREAM.to_owned(), ends, deadline, async |tally| { stream::read(cluster, tally).await }),
+        read(recorder, nonce, reads::RECORDS.to_owned(), ends, deadline, async |tally| { records::read(cluster, tally).await }),
+        read(recorder, nonce, reads::OUTBOX.to_owned(), ends, deadline, async |tally| { outbox::read(cluster, tally).await }),
     );
 }
 

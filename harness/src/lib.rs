@@ -7,6 +7,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod doctor;
+pub mod embedded;
 pub mod engine;
 pub mod failure;
 pub mod final_reads;

@@ -69,17 +69,22 @@ impl Logs {
         // On expiry the followers are cut off where they are; what they wrote stays.
         let _ = tokio::time::timeout(ALL_WITHIN, all).await;
         self.followers.abort_all();
-        let (folder, services, nonce) = (self.folder, self.services, nonce.to_owned());
-        let digests = tokio::task::spawn_blocking(move || {
-            let digest = |service: &String| digest::digest(&folder.join(format!("{service}.log")), service, &nonce);
-            services.iter().map(digest).collect::<Vec<_>>()
-        });
-        // A log that cannot be read is missing from the history, too.
-        for mut log in digests.await.unwrap_or_default().into_iter().flatten() {
-            log.t_us = recorder.now_us();
-            log.complete = complete.contains(&log.service);
-            recorder.write(&Entry::Log(log));
-        }
+        tell(&self.folder, self.services, &complete, recorder, nonce).await;
+    }
+}
+
+/// Writes down what the services' logs in a folder tell of the run with this nonce. Those that are `complete` lack no line.
+pub async fn tell(folder: &Path, services: Vec<String>, complete: &BTreeSet<String>, recorder: &Recorder, nonce: &str) {
+    let (folder, nonce) = (folder.to_owned(), nonce.to_owned());
+    let digests = tokio::task::spawn_blocking(move || {
+        let digest = |service: &String| digest::digest(&folder.join(format!("{service}.log")), service, &nonce);
+        services.iter().map(digest).collect::<Vec<_>>()
+    });
+    // A log that cannot be read is missing from the history, too.
+    for mut log in digests.await.unwrap_or_default().into_iter().flatten() {
+        log.t_us = recorder.now_us();
+        log.complete = complete.contains(&log.service);
+        recorder.write(&Entry::Log(log));
     }
 }
 

@@ -5,8 +5,9 @@
 
 pub mod death;
 pub mod fault;
-mod faults;
+pub(crate) mod faults;
 pub mod fingerprint;
+pub mod ground;
 pub mod guardian;
 mod helper;
 pub mod journal;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use crate::recorder::Recorder;
 use fault::{Hit, Order};
 pub(crate) use faults::netem_lacking;
+use ground::Ground;
 use journal::Journal;
 pub use site::Site;
 
@@ -45,30 +47,33 @@ fn lead_ms(kind: FaultKind) -> u64 {
 
 /// One run's nemesis.
 #[derive(Debug)]
-pub struct Nemesis {
-    shared: Arc<Shared>,
+pub struct Nemesis<G = Site> {
+    shared: Arc<Shared<G>>,
     faults: JoinSet<()>,
     over: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    site: Site,
+struct Shared<G> {
+    ground: G,
     recorder: Recorder,
-    journal: Journal,
+    /// `None` where whatever is broken ends with this process.
+    journal: Option<Journal>,
+    last_heal_us: Mutex<Option<u64>>,
     active: watch::Sender<Vec<String>>,
     /// What was hit so far: number of the fault, service.
     hits: Mutex<Vec<(usize, String)>>,
 }
 
-impl Nemesis {
+impl<G: Ground> Nemesis<G> {
     /// Sets out every fault of the plan; times count from `epoch_us` on the run's clock.
     #[must_use]
-    pub fn start(plan: &Plan, site: &Site, journal: Journal, recorder: &Recorder, epoch_us: u64) -> Self {
+    pub fn start(plan: &Plan, ground: &G, journal: impl Into<Option<Journal>>, recorder: &Recorder, epoch_us: u64) -> Self {
         let shared = Arc::new(Shared {
-            site: site.clone(),
+            ground: ground.clone(),
             recorder: recorder.clone(),
-            journal,
+            journal: journal.into(),
+            last_heal_us: Mutex::default(),
             active: watch::Sender::new(Vec::new()),
             hits: Mutex::default(),
         });
@@ -102,12 +107,11 @@ impl Nemesis {
                 self.shared.recorder.write(&Entry::Trouble { t_us, what: format!("a fault's task ended abnormally: {error}") });
             }
         }
-        // Also those that were made for a fault that was never injected.
-        if let Err(error) = self.shared.site.no_helpers().await {
+        if let Err(what) = self.shared.ground.tidy().await {
             let t_us = self.shared.recorder.now_us();
-            self.shared.recorder.write(&Entry::Trouble { t_us, what: format!("helper containers are left: {error}") });
+            self.shared.recorder.write(&Entry::Trouble { t_us, what });
         }
-        self.shared.journal.last_heal_us()
+        *self.shared.last_heal_us.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,7 +124,7 @@ struct Life {
 }
 
 impl Life {
-    async fn live(mut self, nemesis: Arc<Shared>) {
+    async fn live<G: Ground>(mut self, nemesis: Arc<Shared<G>>) {
         if let Some(dynamic) = self.fault.dynamic()
             && !self.find_target(&nemesis, dynamic).await
         {
@@ -131,7 +135,7 @@ impl Life {
             return;
         }
         let hits = join_all(self.fault.services.iter().map(|service| self.aim(&nemesis, service))).await;
-        let hits: Vec<Hit> = hits.into_iter().flatten().collect();
+        let hits: Vec<Hit<G>> = hits.into_iter().flatten().collect();
         if hits.is_empty() {
             return;
         }
@@ -151,7 +155,7 @@ impl Life {
     }
 
     /// `false` if there is no such target, or the run was over first.
-    async fn find_target(&mut self, nemesis: &Shared, dynamic: Dynamic) -> bool {
+    async fn find_target<G: Ground>(&mut self, nemesis: &Shared<G>, dynamic: Dynamic) -> bool {
         let ahead_ms = if dynamic == Dynamic::LastHit { LEAD_MS } else { targets::AHEAD_MS };
         if !self.wait_until(nemesis, self.fault.at_ms.saturating_sub(ahead_ms)).await {
             return false;
@@ -161,7 +165,7 @@ impl Life {
         let found = tokio::select! {
             biased;
             _ = self.over.wait_for(|over| *over) => return false,
-            found = targets::find(dynamic, &nemesis.site, &hits, due) => found,
+            found = targets::find(dynamic, nemesis.ground.cluster(), &hits, due) => found,
         };
         match found {
             Ok(services) => self.fault.services = services,
@@ -173,13 +177,13 @@ impl Life {
         true
     }
 
-    async fn hit_at_once(&self, nemesis: &Shared, hits: &[Hit]) {
+    async fn hit_at_once<G: Ground>(&self, nemesis: &Shared<G>, hits: &[Hit<G>]) {
         join_all(hits.iter().map(|hit| self.inject(nemesis, hit))).await;
         self.hold(nemesis, hits).await;
         join_all(hits.iter().map(|hit| self.heal(nemesis, hit))).await;
     }
 
-    async fn hit_in_turn(&self, nemesis: &Shared, hits: &[Hit]) {
+    async fn hit_in_turn<G: Ground>(&self, nemesis: &Shared<G>, hits: &[Hit<G>]) {
         for hit in hits {
             if *self.over.borrow() {
                 let why = "not injected: the run was over before its turn came; give the load more time";
@@ -193,12 +197,12 @@ impl Life {
     }
 
     /// Keeps the fault up for as long as the plan says, or until the run is over.
-    async fn hold(&self, nemesis: &Shared, hits: &[Hit]) {
+    async fn hold<G: Ground>(&self, nemesis: &Shared<G>, hits: &[Hit<G>]) {
         if self.fault.for_ms == 0 {
             return;
         }
         let works = hits.iter().map(|hit| async move {
-            let error = hit.fault.keep_up(&nemesis.site, &hit.target, &hit.before).await;
+            let error = hit.fault.keep_up(&nemesis.ground, &hit.target, &hit.before).await;
             self.step(nemesis, &hit.target.service, Step::Ineffective, format!("it could not be kept up: {error}"));
         });
         tokio::select! {
@@ -208,12 +212,12 @@ impl Life {
         }
     }
 
-    fn due(&self, nemesis: &Shared, at_ms: u64) -> Instant {
+    fn due<G: Ground>(&self, nemesis: &Shared<G>, at_ms: u64) -> Instant {
         (nemesis.recorder.instant(self.epoch_us) + Duration::from_millis(at_ms)).into()
     }
 
     /// `false` if the run was over first.
-    async fn wait_until(&self, nemesis: &Shared, at_ms: u64) -> bool {
+    async fn wait_until<G: Ground>(&self, nemesis: &Shared<G>, at_ms: u64) -> bool {
         let mut over = self.over.clone();
         tokio::select! {
             biased;
@@ -223,58 +227,63 @@ impl Life {
     }
 
     /// Looks at a target and writes into the journal what is about to happen to it; `None` if it cannot be hit.
-    async fn aim(&self, nemesis: &Shared, service: &str) -> Option<Hit> {
+    async fn aim<G: Ground>(&self, nemesis: &Shared<G>, service: &str) -> Option<Hit<G>> {
         let refused = |why: String| {
             self.step(nemesis, service, Step::Ineffective, format!("not injected: {why}"));
             None
         };
-        let fault = faults::of(self.fault.kind);
-        let target = match nemesis.site.target(service) {
+        let fault = match nemesis.ground.fault(self.fault.kind) {
+            Ok(fault) => fault,
+            Err(reason) => return refused(reason),
+        };
+        let target = match nemesis.ground.target(service) {
             Ok(target) => target,
             Err(error) => return refused(error.to_string()),
         };
-        let before = match fault.before(&nemesis.site, &target).await {
+        let before = match fault.before(&nemesis.ground, &target).await {
             Ok(before) => before,
             Err(error) => return refused(format!("it cannot be looked at: {error}")),
         };
         // Without the entry on disk nobody could heal after us.
-        if let Err(error) = nemesis.journal.will_inject(self.index, self.fault.kind, &target, &before, fault.longest_call()) {
+        if let Some(journal) = &nemesis.journal
+            && let Err(error) = journal.will_inject(self.index, self.fault.kind, &target, &before, fault.longest_call())
+        {
             return refused(format!("the journal cannot be written: {error}"));
         }
         Some(Hit { fault, target, before })
     }
 
-    async fn inject(&self, nemesis: &Shared, hit: &Hit) {
+    async fn inject<G: Ground>(&self, nemesis: &Shared<G>, hit: &Hit<G>) {
         let service = &hit.target.service;
         nemesis.hits.lock().unwrap_or_else(PoisonError::into_inner).push((self.index, service.clone()));
         self.step(nemesis, service, Step::Inject, String::new());
         // The call may have had its effect even where it failed: it is proven and healed like any other.
-        let injected = hit.inject(&nemesis.site).await;
+        let injected = hit.inject(&nemesis.ground).await;
         if injected.is_ok() && !hit.fault.works_on() {
-            self.journaled(nemesis, hit, nemesis.journal.injected(self.index, &hit.target));
+            self.journaled(nemesis, hit, |journal| journal.injected(self.index, &hit.target));
         }
         let detail = injected.err().map(|error| error.to_string()).unwrap_or_default();
         self.step(nemesis, service, Step::Injected, detail);
-        match hit.prove_effect(&nemesis.site).await {
+        match hit.prove_effect(&nemesis.ground).await {
             Ok(seen) => self.step(nemesis, service, Step::EffectVerified, seen),
             Err(expired) => self.step(nemesis, service, Step::Ineffective, expired.to_string()),
         }
     }
 
-    async fn heal(&self, nemesis: &Shared, hit: &Hit) {
+    async fn heal<G: Ground>(&self, nemesis: &Shared<G>, hit: &Hit<G>) {
         let service = &hit.target.service;
         // Whoever ended it early, the run was not tested by it for as long as the plan says.
         if self.fault.for_ms > 0
             && hit.fault.is_steady()
-            && let Err(seen) = hit.still_shows(&nemesis.site).await
+            && let Err(seen) = hit.still_shows(&nemesis.ground).await
         {
             self.step(nemesis, service, Step::Ineffective, format!("it had ended before it was healed: {seen}"));
         }
         self.step(nemesis, service, Step::Heal, String::new());
-        let detail = hit.heal(&nemesis.site).await.err().map(|error| error.to_string()).unwrap_or_default();
+        let detail = hit.heal(&nemesis.ground).await.err().map(|error| error.to_string()).unwrap_or_default();
         self.step(nemesis, service, Step::Healed, detail);
-        nemesis.journal.note_heal(nemesis.recorder.now_us());
-        match hit.heal_until_proven(&nemesis.site).await {
+        *nemesis.last_heal_us.lock().unwrap_or_else(PoisonError::into_inner) = Some(nemesis.recorder.now_us());
+        match hit.heal_until_proven(&nemesis.ground).await {
             Ok(seen) => {
                 self.note_healed(nemesis, hit);
                 self.step(nemesis, service, Step::HealVerified, seen);
@@ -286,19 +295,19 @@ impl Life {
         }
     }
 
-    fn note_healed(&self, nemesis: &Shared, hit: &Hit) {
-        self.journaled(nemesis, hit, nemesis.journal.healed(self.index, &hit.target));
+    fn note_healed<G: Ground>(&self, nemesis: &Shared<G>, hit: &Hit<G>) {
+        self.journaled(nemesis, hit, |journal| journal.healed(self.index, &hit.target));
     }
 
-    fn journaled(&self, nemesis: &Shared, hit: &Hit, written: std::io::Result<()>) {
-        if let Err(error) = written {
+    fn journaled<G: Ground>(&self, nemesis: &Shared<G>, hit: &Hit<G>, write: impl FnOnce(&Journal) -> std::io::Result<()>) {
+        if let Some(Err(error)) = nemesis.journal.as_ref().map(write) {
             let t_us = nemesis.recorder.now_us();
             let what = format!("{}: the journal cannot be written after {}: {error}", hit.target.service, self.fault.kind.word());
             nemesis.recorder.write(&Entry::Trouble { t_us, what });
         }
     }
 
-    fn step(&self, nemesis: &Shared, service: &str, step: Step, detail: String) {
+    fn step<G: Ground>(&self, nemesis: &Shared<G>, service: &str, step: Step, detail: String) {
         let t_us = nemesis.recorder.now_us();
         let target = service.to_owned();
         nemesis.recorder.write_through(&Entry::Fault(FaultStep { t_us, fault: self.index, target, step, detail }));

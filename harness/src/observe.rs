@@ -63,8 +63,8 @@ impl Observers {
     /// # Errors
     /// A feed did not connect within ten seconds (the text says which, and what it met), or an address is none.
     pub async fn start(cluster: &Cluster, recorder: Recorder, nonce: String) -> Result<Self, ObserveError> {
-        let redis = Redis::new(&cluster.redis, STORE_PATIENCE)?;
-        let jetstream = JetStream::connect(&cluster.nats, STORE_PATIENCE).await?;
+        let redis = Redis::of(cluster, STORE_PATIENCE)?;
+        let jetstream = JetStream::of(cluster, STORE_PATIENCE).await?;
         let (stop, stopped) = watch::channel(false);
         let post = Post { recorder: recorder.clone(), nonce, stop: stopped };
         let mut observers = Self { stop, tasks: Vec::new(), recorder };

@@ -1,6 +1,8 @@
 //! A whole run on one page: bring-up, load with faults and observers, heal, quiescence, final reads, judgement.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod footing;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,30 +13,28 @@ use judge::plan::Plan;
 use judge::report::Report;
 use tokio::sync::watch;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Kind};
+use crate::embedded::Embedded;
 use crate::engine::Engine;
 use crate::failure::{Exit, Failure, Sort};
 use crate::folder::RunFolder;
 use crate::guard::{self, Tripped};
 use crate::interrupt::Interrupt;
-use crate::lives::Lives;
 use crate::load::Load;
-use crate::logs::Logs;
+use crate::nemesis::Nemesis;
 use crate::nemesis::death::Death;
-use crate::nemesis::fingerprint::Fingerprint;
-use crate::nemesis::guardian::{self, Guardian};
-use crate::nemesis::journal::{self, Journal, Scene};
-use crate::nemesis::{Nemesis, Site, leftovers};
+use crate::nemesis::ground::Ground;
+use crate::nemesis::guardian::Guardian;
 use crate::observe::Observers;
 use crate::output::Output;
 use crate::recorder::Recorder;
 use crate::workspace::Workspace;
 use crate::{bring_up, final_reads, progress, review, settle};
+pub(crate) use footing::Surroundings;
+use footing::{Footing, Ready};
 
 /// How long the cluster may take to come to rest once everything is healed.
 const QUIESCENT_WITHIN: Duration = Duration::from_secs(60);
-/// How long it may take until a healed cluster is as it was before the run.
-const EQUAL_WITHIN: Duration = Duration::from_secs(15);
 const FINAL_READS_WITHIN: Duration = Duration::from_secs(120);
 /// The lease of an accepted row, by the contract.
 const LEASE: Duration = Duration::from_secs(5);
@@ -44,6 +44,7 @@ const LEASE: Duration = Duration::from_secs(5);
 pub struct Job {
     pub workspace: Workspace,
     pub plan: Plan,
+    pub cluster: Kind,
     pub bring_up: bring_up::Request,
     /// Leave the cluster running afterwards.
     pub keep_up: bool,
@@ -65,12 +66,19 @@ pub struct Finished {
 
 /// Runs and judges. Whatever happens after the first fault, everything is healed before this returns.
 pub async fn run(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
+    match job.cluster {
+        Kind::Compose => run_on_compose(job, interrupt, out).await,
+        Kind::Embedded => run_embedded(job, interrupt, out).await,
+    }
+}
+
+async fn run_on_compose(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
     let engine = Engine::connect().await.environment()?;
     let _lock = job.workspace.lock(&job.bring_up.project).environment()?;
     bring_up::make_way(&job.workspace, &job.bring_up, out).await?;
     let brought_up = interrupted_or(interrupt, bring_up::bring_up(&job.workspace, &job.bring_up, &job.plan, &engine, out)).await;
     let result = match brought_up {
-        Some(Ok(cluster)) => run_on(job, &cluster, &engine, interrupt, out).await,
+        Some(Ok(cluster)) => run_on(job, Ready::Compose { cluster: &cluster, engine: &engine }, interrupt, out).await,
         Some(Err(failure)) => Err(failure),
         None => Err(Failure { exit: Exit::Interrupted, error: anyhow::anyhow!("interrupted before the load began") }),
     };
@@ -82,24 +90,24 @@ pub async fn run(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finis
     result
 }
 
-async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
+async fn run_embedded(job: &Job, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
+    let embedded = Embedded::start(&job.plan.roster, job.bring_up.plant.as_deref()).await.environment()?;
+    let result = run_on(job, Ready::Embedded(&embedded), interrupt, out).await;
+    embedded.end().await;
+    result
+}
+
+async fn run_on(job: &Job, ready: Ready<'_>, interrupt: &Interrupt, out: &Output) -> Result<Finished, Failure> {
     let started_at = Timestamp::now();
     let folder = RunFolder::create(job.workspace.runs(), &job.plan, started_at).environment()?;
-    let header = header(job, cluster, started_at);
+    let header = header(job, ready.cluster(), started_at);
     let recorder = Recorder::create(folder.path(), &header).context("cannot create the history").environment()?;
-    let logs = Logs::follow(cluster, engine, &folder.logs());
-    let lives = Lives::look(cluster, engine).await;
-    let site = Site { engine: engine.clone(), cluster: cluster.clone() };
-    let fingerprint = Fingerprint::take_settled(&site).await;
-    let fingerprint = fingerprint.context("cannot tell what the cluster is like before the run").environment()?;
-    folder.write_cluster(&Surroundings::of(job, &site, fingerprint.clone()).await.environment()?).environment()?;
-    let run = std::path::absolute(folder.path()).environment()?;
-    let scene = Scene { engine: engine.host().to_owned(), cluster: cluster.clone(), run, fingerprint };
-    let stage = Stage { job, cluster, site: &site, scene: &scene, nonce: &header.nonce, recorder: &recorder, interrupt, out };
+    let footing = Footing::find(job, ready, &folder).await?;
+    let stage =
+        Stage { job, footing: &footing, folder: folder.path(), nonce: &header.nonce, recorder: &recorder, interrupt, out };
 
     let played = stage.play().await;
-    logs.stop(&recorder, &header.nonce).await;
-    lives.write(cluster, engine, &recorder).await;
+    footing.end_logs(&recorder, &header.nonce).await;
     if played.is_ok() {
         recorder.write_through(&Entry::End { t_us: recorder.now_us() });
     }
@@ -125,10 +133,9 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
         let page = folder.path().join(crate::folder::PAGE);
         out.result(format!("report\n  {}\nrepeat\n  {}", short(&page).display(), job.repeat));
     }
-    let left = journal::left(job.workspace.state(), &cluster.project).context("cannot read the journal").environment()?;
-    let exit = match left {
+    let exit = match footing.is_left_broken(job)? {
         // Neither a verdict nor `interrupted and healed` may be said of a cluster that is still broken.
-        Some(left) if !left.open.is_empty() && job.bring_up.use_running => Exit::Environment,
+        true if job.bring_up.use_running => Exit::Environment,
         _ if interrupt.is_raised() => Exit::Interrupted,
         _ => review::exit(&report),
     };
@@ -138,9 +145,9 @@ async fn run_on(job: &Job, cluster: &Cluster, engine: &Engine, interrupt: &Inter
 /// A cluster that is up, and all that watches it.
 struct Stage<'a> {
     job: &'a Job,
-    cluster: &'a Cluster,
-    site: &'a Site,
-    scene: &'a Scene,
+    footing: &'a Footing<'a>,
+    /// Of the run.
+    folder: &'a Path,
     nonce: &'a str,
     recorder: &'a Recorder,
     interrupt: &'a Interrupt,
@@ -150,7 +157,8 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// From the first observer to the last read; all that it sees is in the history afterwards.
     async fn play(&self) -> Result<(), Failure> {
-        let observers = Observers::start(self.cluster, self.recorder.clone(), self.nonce.to_owned()).await.environment()?;
+        let observers =
+            Observers::start(self.footing.cluster(), self.recorder.clone(), self.nonce.to_owned()).await.environment()?;
         let last_heal_us = self.load_and_break().await?;
         if !self.interrupt.is_raised() && !self.recorder.is_broken() {
             self.come_to_rest_and_read(last_heal_us).await;
@@ -164,15 +172,19 @@ impl Stage<'_> {
 
     /// Load and faults side by side, until the schedule is over and everything is healed. Says when the last heal was.
     async fn load_and_break(&self) -> Result<Option<u64>, Failure> {
-        let Self { job, cluster, recorder, .. } = *self;
-        let state = job.workspace.state();
-        let journal = Journal::create(state, self.scene.clone(), job.death).context("cannot create the journal").environment()?;
+        match self.footing {
+            Footing::Compose(compose) => self.load_and_break_on(&compose.site).await,
+            Footing::Embedded { embedded, .. } => self.load_and_break_on(*embedded).await,
+        }
+    }
+
+    async fn load_and_break_on<G: Ground>(&self, ground: &G) -> Result<Option<u64>, Failure> {
+        let Self { job, footing, recorder, .. } = *self;
         // From here on somebody heals, whatever becomes of this process.
-        let program = guardian::own_program().context("cannot find the harness's own program").environment()?;
-        let guardian = Guardian::start(&program, state, &cluster.project).await.environment()?;
-        let load = Load::start(&job.plan, cluster, self.nonce, recorder).await.environment()?;
+        let (journal, guardian) = footing.guard(job).await?;
+        let load = Load::start(&job.plan, footing.cluster(), self.nonce, recorder).await.environment()?;
         recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
-        let nemesis = Nemesis::start(&job.plan, self.site, journal, recorder, load.epoch_us());
+        let nemesis = Nemesis::start(&job.plan, ground, journal, recorder, load.epoch_us());
         let progress = progress::Lines::new(&job.plan, load.epoch_us(), load.tally(), nemesis.active(), recorder.clone());
 
         let (stopper, in_force) = (load.stopper(), nemesis.active());
@@ -187,7 +199,7 @@ impl Stage<'_> {
             loaded = &mut finish => Some(loaded),
             never = progress.show(self.out) => match never {},
             () = self.interrupt.raised() => { end_early("interrupted"); None }
-            tripped = guard::watch(&job.plan.guard, cluster, &self.scene.run) => {
+            tripped = guard::watch(&job.plan.guard, footing.cluster(), self.folder) => {
                 self.note_aborted(&tripped);
                 end_early(&format!("the guard {} gives the run up: {}", tripped.guard, tripped.seen));
                 None
@@ -205,15 +217,15 @@ impl Stage<'_> {
             }
             nemesis.heal_all().await
         };
-        let last_heal_us = self.unless_left_to(&guardian, healing, &in_force).await?;
-        self.close_journal(guardian).await;
+        let last_heal_us = self.unless_left_to(guardian.as_ref(), healing, &in_force).await?;
+        footing.close(self, guardian).await;
         Ok(last_heal_us)
     }
 
     /// Heals, whatever the user says meanwhile: a second interrupt is told what is left, a third one leaves it to the guardian.
     async fn unless_left_to<T>(
         &self,
-        guardian: &Guardian,
+        guardian: Option<&Guardian>,
         healing: impl Future<Output = T>,
         in_force: &watch::Receiver<Vec<String>>,
     ) -> Result<T, Failure> {
@@ -221,53 +233,20 @@ impl Stage<'_> {
             self.interrupt.said(2).await;
             let left = in_force.borrow().join(", ");
             let left = if left.is_empty() { "the last answers are awaited" } else { &left };
-            self.out.note(format!("healing goes on ({left}); once more, and it is left to the guardian"));
+            self.out.note(format!("healing goes on ({left}); once more, and it is not waited for"));
             self.interrupt.enough().await;
         };
         tokio::select! {
             biased;
             healed = healing => Ok(healed),
-            () = told => {
-                let id = guardian.id().map(|id| format!(" (process {id})")).unwrap_or_default();
-                let project = &self.cluster.project;
-                let error = anyhow::anyhow!(
-                    "interrupted again and again: healing is left to the guardian{id}; `harness heal --project {project}` waits for it"
-                );
-                Err(Failure { exit: Exit::Environment, error })
-            }
-        }
-    }
-
-    /// Compares the cluster with what it was, and lets the guardian go, unless something is left for it.
-    async fn close_journal(&self, guardian: Guardian) {
-        let Self { job, cluster, .. } = *self;
-        if let Err(expired) = self.scene.fingerprint.wait_until_equal(self.site, EQUAL_WITHIN).await {
-            self.trouble(format!("everything was healed, and yet the cluster is not as it was: {}", expired.last_seen));
-        }
-        let state = job.workspace.state();
-        let open = match journal::left(state, &cluster.project) {
-            Ok(left) => left.unwrap_or_default().open,
-            Err(error) => return self.trouble(format!("the journal cannot be read, the guardian heals: {error}")),
-        };
-        if !open.is_empty() {
-            let open: Vec<String> = open.iter().map(leftovers::advice).collect();
-            self.trouble(format!("not healed: {}; then run `harness heal --project {}`", open.join("; "), cluster.project));
-            // What is removed anyway needs no guardian, and should the removal fail, the next start heals.
-            if job.bring_up.use_running || job.keep_up {
-                return;
-            }
-        } else if let Err(error) = journal::close(state, &cluster.project) {
-            self.trouble(format!("the journal cannot be moved into the run's folder: {error}"));
-        }
-        // It was needed by nobody: that it is gone changes no verdict.
-        if let Err(error) = guardian.release().await {
-            self.out.note(format!("warning: the guardian was not there any more, or did not leave: {error}"));
+            () = told => Err(self.footing.left_unhealed(guardian)),
         }
     }
 
     /// The judge decides what it means when the cluster does not come to rest: the reads are done either way.
     async fn come_to_rest_and_read(&self, last_heal_us: Option<u64>) {
-        let Self { job, cluster, recorder, nonce, .. } = *self;
+        let Self { job, footing, recorder, nonce, .. } = *self;
+        let cluster = footing.cluster();
         self.out.note("the load is over; waiting until every node has applied everything");
         self.enter(Phase::Quiescence);
         let rest = settle::wait_for_quiescence(cluster, recorder, QUIESCENT_WITHIN, last_heal_us, LEASE);
@@ -315,47 +294,13 @@ fn header(job: &Job, cluster: &Cluster, started_at: Timestamp) -> Header {
         seed: job.plan.seed,
         started_at: started_at.to_string(),
         nodes: cluster.nodes.iter().map(identity).collect(),
-        cluster: "compose".into(),
+        cluster: job.cluster.word().into(),
     }
 }
 
 /// As it would be typed from here.
 fn short(path: &Path) -> &Path {
     std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
-}
-
-/// What the history does not tell of the cluster: kept in the run folder as `cluster.json`.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Surroundings {
-    pub(crate) project: String,
-    pub(crate) engine: String,
-    /// A planted bug that the nodes run with.
-    pub(crate) plant: Option<String>,
-    /// What a person types to run it again.
-    pub(crate) repeat: String,
-    /// Image of each service, as the engine names it.
-    pub(crate) images: BTreeMap<String, String>,
-    /// What the cluster was like before the first fault.
-    fingerprint: Fingerprint,
-}
-
-impl Surroundings {
-    async fn of(job: &Job, site: &Site, fingerprint: Fingerprint) -> Result<Self, crate::engine::EngineError> {
-        let Site { engine, cluster } = site;
-        let facts = engine.facts().await?;
-        let containers = engine.containers(&cluster.project).await?;
-        Ok(Self {
-            project: cluster.project.clone(),
-            engine: format!("{} (API {})", facts.version, facts.api),
-            plant: job.bring_up.plant.clone(),
-            repeat: job.repeat.clone(),
-            images: containers
-                .iter()
-                .map(|container| (crate::cluster::service_name(container), container.image.clone()))
-                .collect(),
-            fingerprint,
-        })
-    }
 }
 
 /// Tells this run's orders from those of any other: the start in microseconds, in base 36.

@@ -8,6 +8,9 @@ pub use self::redis::{Redis, Trial};
 
 use crate::wire::WireError;
 
+/// Where a store is that has no address.
+const IN_MEMORY: &str = "(in memory)";
+
 /// A store could not be asked, or its answer not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

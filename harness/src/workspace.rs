@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use judge::plan::{Abilities, Overrides, Plan};
 use judge::scenario::Scenario;
 
-use crate::cluster::SCALED;
+use crate::cluster::{Kind, SCALED};
+use crate::embedded;
 use crate::locks::{self, Lock, LockError};
 
 pub use catalogue::Listed;
@@ -106,9 +107,14 @@ impl Workspace {
         Ok(Scenario::parse(&typed, &text)?)
     }
 
-    /// Resolves a scenario for the cluster that it asks for. What a given cluster lacks is found out when it is brought up.
-    pub fn plan(&self, scenario: &Scenario, seed: u64, overrides: &Overrides) -> Result<Plan, WorkspaceError> {
-        judge::plan::resolve(scenario, seed, overrides, &roster(scenario.nodes), &Abilities::everything())
+    /// Resolves a scenario for the cluster that it asks for, on a cluster of this kind. What a given compose cluster lacks is
+    /// found out when it is brought up.
+    pub fn plan(&self, scenario: &Scenario, seed: u64, overrides: &Overrides, kind: Kind) -> Result<Plan, WorkspaceError> {
+        let abilities = match kind {
+            Kind::Compose => Abilities::everything(),
+            Kind::Embedded => embedded::abilities(),
+        };
+        judge::plan::resolve(scenario, seed, overrides, &roster(scenario.nodes), &abilities)
             .map_err(|error| WorkspaceError::Plan { scenario: scenario.name.clone(), error })
     }
 }
@@ -196,7 +202,7 @@ mod tests {
             assert!(text.starts_with("hypothesis = "), "{}", found.file.display());
             let scenario = workspace.scenario(&found.name).unwrap_or_else(|error| panic!("{error}"));
             for seed in 0..50 {
-                let plan = workspace.plan(&scenario, seed, &Overrides::default());
+                let plan = workspace.plan(&scenario, seed, &Overrides::default(), Kind::Compose);
                 plan.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             }
         }

@@ -101,9 +101,21 @@ async fn serve_embedded(
     run(core, inbox, listener, stop).await
 }
 
-/// Runs a wired node until `stop` is ready; it says why. Connections are tasks of their own: whoever kills a node inside
-/// a process gives it a runtime of its own, and shuts that down.
+/// Runs a wired node until `stop` is ready; it says why.
 pub async fn run<P: Ports>(
+    core: Core<P>,
+    inbox: RelayInbox,
+    listener: TcpListener,
+    stop: impl Future<Output = &'static str>,
+) -> Result<(), ServeError> {
+    let instance = Instance::of_this_process(&core.rng);
+    run_as(instance, core, inbox, listener, stop).await
+}
+
+/// The same under a name of the caller's, where several nodes live in one process. Connections are tasks of their own:
+/// whoever kills a node inside a process gives it a runtime of its own, and shuts that down.
+pub async fn run_as<P: Ports>(
+    instance: Instance,
     core: Core<P>,
     inbox: RelayInbox,
     listener: TcpListener,
@@ -112,7 +124,6 @@ pub async fn run<P: Ports>(
     let keys = Keys::load(&core.settings)?;
     let core = Arc::new(core);
     announce(&core, &listener);
-    let instance = Instance::of_this_process(&core.rng);
     // In a set, as the parts are: whoever drops a run has none of it left.
     let mut identity = JoinSet::new();
     identity.spawn(hold_identity(Arc::clone(&core), instance.clone()));

@@ -136,7 +136,7 @@ fn held(ours: &[ContainerState], published: &Published) -> Option<u16> {
 
 /// A port that nobody holds, below those that the kernel gives to outgoing connections: one of those could be gone
 /// when the container that published it starts again.
-fn pick() -> Option<u16> {
+pub(crate) fn pick() -> Option<u16> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -121,6 +121,7 @@ fn handles(project: &str, containers: &[ContainerState]) -> Asked<Cluster> {
             .map(|container| (service_name(container), container.id.clone()))
             .collect::<BTreeMap<_, _>>(),
         helper: None,
+        memory: None,
     })
 }
 

@@ -5,8 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use judge::plan::{Overrides, Plan};
 use judge::scenario::Scenario;
 
+use super::choice;
 use crate::bring_up;
 use crate::cli::{LoadArgs, RunArgs, RunOptions};
+use crate::cluster::Kind;
 use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -18,12 +20,13 @@ pub(super) const OWN_PROJECT: &str = "catga-chaos";
 
 pub(super) async fn chaos(workspace: Workspace, args: RunArgs, out: &Output) -> Result<Exit, Failure> {
     let scenario = workspace.scenario(&args.scenario).usage()?;
-    let plan = planned(&workspace, &scenario, &args.options)?;
-    let mut repeat = repeat("chaos", &args.scenario, plan.seed, &args.options);
+    let kind = kind(&args.options, out).await?;
+    let plan = planned(&workspace, &scenario, &args.options, kind)?;
+    let mut repeat = repeat("chaos", &args.scenario, plan.seed, &args.options, kind);
     if let Some(bug) = &args.plant {
         repeat = format!("{repeat} --plant {bug}");
     }
-    start(workspace, plan, &args.options, args.plant, repeat, out).await
+    start(workspace, plan, &args.options, kind, args.plant, repeat, out).await
 }
 
 pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> Result<Exit, Failure> {
@@ -35,15 +38,17 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     scenario.exercise.clear();
     scenario.expect.recovery = None;
     scenario.expect.backlog_drained = None;
-    let plan = planned(&workspace, &scenario, &args.options)?;
-    let repeat = repeat("load", &args.scenario, plan.seed, &args.options);
-    start(workspace, plan, &args.options, None, repeat, out).await
+    let kind = kind(&args.options, out).await?;
+    let plan = planned(&workspace, &scenario, &args.options, kind)?;
+    let repeat = repeat("load", &args.scenario, plan.seed, &args.options, kind);
+    start(workspace, plan, &args.options, kind, None, repeat, out).await
 }
 
 async fn start(
     workspace: Workspace,
     plan: Plan,
     options: &RunOptions,
+    cluster: Kind,
     plant: Option<String>,
     repeat: String,
     out: &Output,
@@ -51,8 +56,15 @@ async fn start(
     let interrupt = Interrupt::install().environment()?;
     out.note(format!("{} (seed {}): {}", plan.scenario, plan.seed, plan.hypothesis));
     let bring_up = request(options, plant);
-    let job = Job { workspace, plan, bring_up, keep_up: options.keep_up, repeat, brief: false, death: options.die_at };
+    let job = Job { workspace, plan, cluster, bring_up, keep_up: options.keep_up, repeat, brief: false, death: options.die_at };
     Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
+}
+
+/// The kind of cluster that the run is made on.
+pub(super) async fn kind(options: &RunOptions, out: &Output) -> Result<Kind, Failure> {
+    let kind = choice::choose(options, out).await?;
+    choice::check(kind, options)?;
+    Ok(kind)
 }
 
 /// The cluster that was asked for.
@@ -65,10 +77,10 @@ pub(super) fn request(options: &RunOptions, plant: Option<String>) -> bring_up::
     }
 }
 
-fn planned(workspace: &Workspace, scenario: &Scenario, options: &RunOptions) -> Result<Plan, Failure> {
+fn planned(workspace: &Workspace, scenario: &Scenario, options: &RunOptions, kind: Kind) -> Result<Plan, Failure> {
     let overrides = Overrides { rate: options.rate, duration: options.duration };
     let seed = options.seed.seed.unwrap_or_else(fresh_seed);
-    workspace.plan(scenario, seed, &overrides).usage()
+    workspace.plan(scenario, seed, &overrides, kind).usage()
 }
 
 /// A new seed, short enough to be typed.
@@ -78,8 +90,11 @@ pub(super) fn fresh_seed() -> u64 {
     u64::from(now.subsec_nanos()).wrapping_add(now.as_secs()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44
 }
 
-pub(super) fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOptions) -> String {
+pub(super) fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOptions, kind: Kind) -> String {
     let mut line = format!("cargo run -p harness -- {command} {scenario} --seed {seed}");
+    if kind == Kind::Embedded {
+        line = format!("{line} --cluster {}", kind.word());
+    }
     if let Some(duration) = options.duration {
         line = format!("{line} --duration {}ms", duration.as_millis());
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::chaos;
 use crate::cli::RunArgs;
+use crate::cluster::Kind;
 use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -24,6 +25,7 @@ const FORMAT: u32 = 1;
 
 pub(super) async fn execute(workspace: Workspace, args: &RunArgs, out: &Output) -> Result<Exit, Failure> {
     let listed = chosen(workspace.scenarios().usage()?, args.only.as_deref()).usage()?;
+    let kind = chaos::kind(&args.options, out).await?;
     let interrupt = Interrupt::install().environment()?;
     let started_at = Timestamp::now();
     let path = workspace.runs().join(format!("all-{}.json", started_at.strftime("%Y%m%dT%H%M%SZ")));
@@ -34,7 +36,7 @@ pub(super) async fn execute(workspace: Workspace, args: &RunArgs, out: &Output) 
             break;
         }
         out.note(format!("scenario {} of {}: {}", number + 1, listed.len(), scenario.name));
-        let run = one(&workspace, scenario, seed, args, &interrupt, out).await;
+        let run = one(&workspace, scenario, seed, args, kind, &interrupt, out).await;
         out.result(run.line(name_width(&listed)));
         all.runs.push(run);
         // After each, so that an end by force leaves what was done.
@@ -61,16 +63,25 @@ fn name_width(listed: &[Listed]) -> usize {
 }
 
 /// Runs one scenario; whatever goes wrong is part of what is told.
-async fn one(workspace: &Workspace, listed: &Listed, seed: u64, args: &RunArgs, interrupt: &Interrupt, out: &Output) -> Outcome {
+async fn one(
+    workspace: &Workspace,
+    listed: &Listed,
+    seed: u64,
+    args: &RunArgs,
+    cluster: Kind,
+    interrupt: &Interrupt,
+    out: &Output,
+) -> Outcome {
     let began = Instant::now();
-    let repeat = chaos::repeat("chaos", &listed.name, seed, &args.options);
+    let repeat = chaos::repeat("chaos", &listed.name, seed, &args.options, cluster);
     let ended = async {
         let scenario = workspace.scenario(&listed.file_from(workspace.root())).usage()?;
         let overrides = Overrides { rate: args.options.rate, duration: args.options.duration };
-        let plan = workspace.plan(&scenario, seed, &overrides).usage()?;
+        let plan = workspace.plan(&scenario, seed, &overrides, cluster).usage()?;
         let bring_up = chaos::request(&args.options, None);
         let keep_up = args.options.keep_up;
-        let job = Job { workspace: workspace.clone(), plan, bring_up, keep_up, repeat: repeat.clone(), brief: true, death: None };
+        let (workspace, repeat) = (workspace.clone(), repeat.clone());
+        let job = Job { workspace, plan, cluster, bring_up, keep_up, repeat, brief: true, death: None };
         Box::pin(run::run(&job, interrupt, out)).await
     };
     let ended = ended.await;

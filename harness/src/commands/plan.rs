@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 pub(super) fn execute(workspace: &Workspace, args: &PlanArgs, out: &Output) -> Result<Exit, Failure> {
     let scenario = workspace.scenario(&args.scenario).usage()?;
     let seed = args.seed.seed.unwrap_or_else(fresh_seed);
-    let plan = workspace.plan(&scenario, seed, &Overrides::default()).usage()?;
+    let plan = workspace.plan(&scenario, seed, &Overrides::default(), args.cluster).usage()?;
     out.result(serde_json::to_string_pretty(&plan).usage()?);
     Ok(Exit::Success)
 }

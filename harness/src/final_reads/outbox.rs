@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use judge::history::{Entry, Row, RowState};
 
 use super::{PATIENCE, ReadError, Tally};
+use crate::cluster::Cluster;
 use crate::stores::{Redis, StoreError};
 use crate::wire::{keys, order};
 
@@ -13,8 +14,8 @@ const BATCH: usize = 250;
 
 /// Reads the index and all rows, then looks at each id again, row and index entry in one atomic step, before it says
 /// what it is: index and rows are not found at the same moment.
-pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), ReadError> {
-    let mut redis = Redis::new(address, PATIENCE)?;
+pub(super) async fn read(cluster: &Cluster, tally: &mut Tally<'_>) -> Result<(), ReadError> {
+    let mut redis = Redis::of(cluster, PATIENCE)?;
     let mut pending: BTreeSet<String> = index(&mut redis).await?.into_iter().collect();
     pending.extend(ids(&mut redis, keys::OUTBOX_ROW).await?);
     let pending = Vec::from_iter(pending);

@@ -3,6 +3,7 @@
 use judge::history::Entry;
 
 use super::{PATIENCE, ReadError, Tally, Unreadable};
+use crate::cluster::Cluster;
 use crate::stores::{Redis, StoreError};
 use crate::wire::{self, keys};
 
@@ -11,8 +12,8 @@ const BATCH: usize = 500;
 
 /// Finds all records, then reads those of the run. One that is there when looked for and gone when read makes the read
 /// incomplete: records live for a day, and a cluster at rest removes none.
-pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), ReadError> {
-    let mut redis = Redis::new(address, PATIENCE)?;
+pub(super) async fn read(cluster: &Cluster, tally: &mut Tally<'_>) -> Result<(), ReadError> {
+    let mut redis = Redis::of(cluster, PATIENCE)?;
     let found = redis.keys("looking for idempotency records", keys::RECORD).await?;
     let ours: Vec<&str> = found.iter().filter_map(|key| key.strip_prefix(keys::RECORD)).filter(|id| tally.is_ours(id)).collect();
     let mut unreadable = Unreadable::default();

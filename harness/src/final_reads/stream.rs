@@ -4,14 +4,15 @@ use judge::history::Entry;
 use tokio::time::sleep;
 
 use super::{AGAIN_AFTER, ATTEMPTS, PATIENCE, ReadError, Tally};
+use crate::cluster::Cluster;
 use crate::stores::{JetStream, Reader, StoreError};
 use crate::wire::jetstream::StreamState;
 
 /// Reads from the first message to the last, and holds what was read against what the stream says it holds.
 ///
 /// Messages that are published meanwhile are read too: the read ends when the stream holds what was read.
-pub(super) async fn read(address: &str, tally: &mut Tally<'_>) -> Result<(), ReadError> {
-    let jetstream = JetStream::connect(address, PATIENCE).await?;
+pub(super) async fn read(cluster: &Cluster, tally: &mut Tally<'_>) -> Result<(), ReadError> {
+    let jetstream = JetStream::of(cluster, PATIENCE).await?;
     let mut reading = Reading::default();
     let mut failures = 0;
     loop {

@@ -28,6 +28,7 @@ fn cluster(urls: &[String]) -> Cluster {
         containers: BTreeMap::new(),
         links: None,
         helper: None,
+        memory: None,
     }
 }
 

@@ -86,6 +86,7 @@ async fn carried_out(plan: &Plan, manner: Manner) -> Vec<Entry> {
         links: None,
         containers: BTreeMap::new(),
         helper: None,
+        memory: None,
     };
     let folder = tempfile::tempdir().expect("a folder");
     let header = Header {

@@ -86,28 +86,29 @@ pub enum Order {
 /// One way to hurt a target.
 ///
 /// Every call may be cut off in the middle by the death of the harness, so `heal` must be safe to call at any point of
-/// `inject`, again, and on a target that the fault never reached. Probes look from outside the node.
+/// `inject`, again, and on a target that the fault never reached. Probes look from outside the node. `S` is what the
+/// fault works on: a cluster under an engine, or another.
 #[async_trait]
-pub trait Fault: std::fmt::Debug + Send + Sync {
+pub trait Fault<S: Sync = Site>: std::fmt::Debug + Send + Sync {
     /// Reads what healing and proving need. Changes nothing.
-    async fn before(&self, site: &Site, target: &Target) -> Result<Before, FaultError>;
+    async fn before(&self, site: &S, target: &Target) -> Result<Before, FaultError>;
 
     /// Makes the effect. An error does not mean that there is none.
-    async fn inject(&self, site: &Site, target: &Target, before: &Before) -> Result<(), FaultError>;
+    async fn inject(&self, site: &S, target: &Target, before: &Before) -> Result<(), FaultError>;
 
     /// Is the effect there?
-    async fn effect(&self, site: &Site, target: &Target, before: &Before) -> Result<Seen, FaultError>;
+    async fn effect(&self, site: &S, target: &Target, before: &Before) -> Result<Seen, FaultError>;
 
     /// Takes the effect away.
-    async fn heal(&self, site: &Site, target: &Target, before: &Before) -> Result<(), FaultError>;
+    async fn heal(&self, site: &S, target: &Target, before: &Before) -> Result<(), FaultError>;
 
     /// Is the target as it was before, as far as this fault changed it? For what cannot be undone, the fault's own file
     /// says what healed means.
-    async fn healed(&self, site: &Site, target: &Target, before: &Before) -> Result<Seen, FaultError>;
+    async fn healed(&self, site: &S, target: &Target, before: &Before) -> Result<Seen, FaultError>;
 
     /// Works on while the fault is in force, e.g. renews what would expire; dropped when it is over. Returns only when it
     /// cannot go on, with the reason: the fault was not in force then for as long as the plan says.
-    async fn keep_up(&self, _site: &Site, _target: &Target, _before: &Before) -> FaultError {
+    async fn keep_up(&self, _site: &S, _target: &Target, _before: &Before) -> FaultError {
         std::future::pending().await
     }
 
@@ -141,16 +142,16 @@ pub trait Fault: std::fmt::Debug + Send + Sync {
 
 /// A fault in force on one target, or one that may be.
 #[derive(Debug)]
-pub struct Hit {
-    pub fault: Box<dyn Fault>,
+pub struct Hit<S: Sync = Site> {
+    pub fault: Box<dyn Fault<S>>,
     pub target: Target,
     pub before: Before,
 }
 
-impl Hit {
+impl<S: Sync> Hit<S> {
     /// # Errors
     /// As [`Fault::inject`].
-    pub async fn inject(&self, site: &Site) -> Result<(), FaultError> {
+    pub async fn inject(&self, site: &S) -> Result<(), FaultError> {
         self.fault.inject(site, &self.target, &self.before).await
     }
 
@@ -158,7 +159,7 @@ impl Hit {
     ///
     /// # Errors
     /// It did not show in time.
-    pub async fn prove_effect(&self, site: &Site) -> Result<String, Expired> {
+    pub async fn prove_effect(&self, site: &S) -> Result<String, Expired> {
         poll::until(EFFECT_WITHIN, ASK_EVERY, || async { asked(self.fault.effect(site, &self.target, &self.before).await) }).await
     }
 
@@ -166,7 +167,7 @@ impl Hit {
     ///
     /// # Errors
     /// What was seen instead.
-    pub async fn still_shows(&self, site: &Site) -> Result<(), String> {
+    pub async fn still_shows(&self, site: &S) -> Result<(), String> {
         match self.fault.effect(site, &self.target, &self.before).await {
             // A probe that fails says nothing about the fault.
             Ok(Seen::Yes(_)) | Err(_) => Ok(()),
@@ -176,7 +177,7 @@ impl Hit {
 
     /// # Errors
     /// As [`Fault::heal`].
-    pub async fn heal(&self, site: &Site) -> Result<(), FaultError> {
+    pub async fn heal(&self, site: &S) -> Result<(), FaultError> {
         self.fault.heal(site, &self.target, &self.before).await
     }
 
@@ -184,7 +185,7 @@ impl Hit {
     ///
     /// # Errors
     /// It was not healed in time.
-    pub async fn heal_until_proven(&self, site: &Site) -> Result<String, Expired> {
+    pub async fn heal_until_proven(&self, site: &S) -> Result<String, Expired> {
         let mut count = 0_u32;
         poll::until(HEAL_WITHIN, ASK_EVERY, || {
             count += 1;

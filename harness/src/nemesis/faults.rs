@@ -34,7 +34,7 @@ mod slice;
 mod slow_script;
 mod stop;
 mod stream;
-mod turns;
+pub(crate) mod turns;
 
 use std::time::Duration;
 

@@ -69,7 +69,6 @@ pub struct Journal {
 #[derive(Debug)]
 struct State {
     file: File,
-    last_heal_us: Option<u64>,
     lines: u32,
     death: Option<Death>,
 }
@@ -101,7 +100,7 @@ impl Journal {
             std::fs::create_dir_all(folder)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
-        let journal = Self { path, state: Mutex::new(State { file, last_heal_us: None, lines: 0, death }) };
+        let journal = Self { path, state: Mutex::new(State { file, lines: 0, death }) };
         journal.put(&Line::Scene(Box::new(scene)))?;
         Ok(journal)
     }
@@ -124,14 +123,6 @@ impl Journal {
 
     pub(super) fn healed(&self, fault: usize, target: &Target) -> io::Result<()> {
         self.put(&Line::Healed { fault, service: target.service.clone() })
-    }
-
-    pub(super) fn note_heal(&self, t_us: u64) {
-        self.lock().last_heal_us = Some(t_us);
-    }
-
-    pub(super) fn last_heal_us(&self) -> Option<u64> {
-        self.lock().last_heal_us
     }
 
     fn put(&self, line: &Line) -> io::Result<()> {
@@ -265,6 +256,7 @@ mod tests {
             links: None,
             containers: BTreeMap::new(),
             helper: None,
+            memory: None,
         };
         Scene { engine: "unix:///engine.sock".into(), cluster, run: run.to_owned(), fingerprint: Fingerprint::default() }
     }

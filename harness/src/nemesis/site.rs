@@ -25,12 +25,12 @@ impl Site {
 
     /// A connection of its own, through the published port.
     pub fn redis(&self) -> Result<Redis, StoreError> {
-        Redis::new(&self.cluster.redis, PATIENCE)
+        Redis::of(&self.cluster, PATIENCE)
     }
 
     /// A connection of its own, through the published port.
     pub async fn jetstream(&self) -> Result<JetStream, StoreError> {
-        JetStream::connect(&self.cluster.nats, PATIENCE).await
+        JetStream::of(&self.cluster, PATIENCE).await
     }
 
     /// The node that a target is.

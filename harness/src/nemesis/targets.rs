@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use judge::plan::Dynamic;
 use tokio::time::{Instant, sleep_until};
 
-use super::site::Site;
+use crate::cluster::Cluster;
 use crate::http;
 use crate::stores::{Redis, StoreError};
 use crate::wire::{self, keys};
@@ -30,24 +30,24 @@ pub type Hits = [(usize, String)];
 ///
 /// # Errors
 /// There is none that the word fits, and why.
-pub async fn find(dynamic: Dynamic, site: &Site, hits: &Hits, due: Instant) -> Result<Vec<String>, String> {
+pub async fn find(dynamic: Dynamic, cluster: &Cluster, hits: &Hits, due: Instant) -> Result<Vec<String>, String> {
     let until = due.checked_sub(PATIENCE).unwrap_or(due);
     match dynamic {
         Dynamic::Busiest => {
-            let before = accepted(site).await;
+            let before = accepted(cluster).await;
             // A rate takes time to show.
             sleep_until(until).await;
-            busiest(&before, &accepted(site).await).map(|node| vec![node])
+            busiest(&before, &accepted(cluster).await).map(|node| vec![node])
         }
-        Dynamic::MostLeases => most_leases(&leases(site, until).await?, site).map(|node| vec![node]),
-        Dynamic::LastHit => last_hit(hits, site),
+        Dynamic::MostLeases => most_leases(&leases(cluster, until).await?, cluster).map(|node| vec![node]),
+        Dynamic::LastHit => last_hit(hits, cluster),
     }
 }
 
 /// What each node had accepted since its start, or why it did not tell.
-async fn accepted(site: &Site) -> BTreeMap<String, Result<f64, String>> {
+async fn accepted(cluster: &Cluster) -> BTreeMap<String, Result<f64, String>> {
     let client = http::client(PATIENCE);
-    let asked = site.cluster.nodes.iter().map(|node| async {
+    let asked = cluster.nodes.iter().map(|node| async {
         let url = format!("{}/metrics", node.url);
         let reply = http::get(&client, &url).await.map_err(|error| error.to_string());
         let total = reply.and_then(|reply| {
@@ -78,8 +78,8 @@ fn busiest(
 }
 
 /// How many leases each owner held, over many looks until the deadline.
-async fn leases(site: &Site, until: Instant) -> Result<BTreeMap<String, u64>, String> {
-    let mut redis = Redis::new(&site.cluster.redis, PATIENCE).map_err(|error| error.to_string())?;
+async fn leases(cluster: &Cluster, until: Instant) -> Result<BTreeMap<String, u64>, String> {
+    let mut redis = Redis::of(cluster, PATIENCE).map_err(|error| error.to_string())?;
     let mut held = BTreeMap::new();
     let mut failed = None;
     while Instant::now() < until {
@@ -111,16 +111,16 @@ async fn look(redis: &mut Redis) -> Result<Vec<String>, StoreError> {
     Ok(owners.into_iter().flatten().filter(|owner| !owner.is_empty()).collect())
 }
 
-fn most_leases(held: &BTreeMap<String, u64>, site: &Site) -> Result<String, String> {
-    let known = site.cluster.nodes.iter().filter_map(|node| Some((&node.name, *held.get(&node.id)?)));
+fn most_leases(held: &BTreeMap<String, u64>, cluster: &Cluster) -> Result<String, String> {
+    let known = cluster.nodes.iter().filter_map(|node| Some((&node.name, *held.get(&node.id)?)));
     let most = known.reduce(|most, other| if other.1 > most.1 { other } else { most });
     most.map(|(node, _)| node.clone())
         .ok_or_else(|| format!("no node holds a lease: the pending rows of the outbox belong to {:?}", held.keys()))
 }
 
 /// The nodes among the services that the latest fault hit which hit a node at all.
-fn last_hit(hits: &Hits, site: &Site) -> Result<Vec<String>, String> {
-    let is_node = |service: &String| site.cluster.nodes.iter().any(|node| node.name == *service);
+fn last_hit(hits: &Hits, cluster: &Cluster) -> Result<Vec<String>, String> {
+    let is_node = |service: &String| cluster.nodes.iter().any(|node| node.name == *service);
     let on_nodes = || hits.iter().filter(|(_, service)| is_node(service));
     let last = on_nodes().map(|(fault, _)| *fault).max().ok_or("no fault has hit a node yet")?;
     Ok(on_nodes().filter(|(fault, _)| *fault == last).map(|(_, service)| service.clone()).collect())

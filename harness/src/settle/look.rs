@@ -27,8 +27,8 @@ impl<'a> Lookout<'a> {
         Ok(Self {
             nodes: &cluster.nodes,
             client: http::client(PATIENCE),
-            redis: Redis::new(&cluster.redis, PATIENCE)?,
-            jetstream: JetStream::connect(&cluster.nats, PATIENCE).await?,
+            redis: Redis::of(cluster, PATIENCE)?,
+            jetstream: JetStream::of(cluster, PATIENCE).await?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Redis, asked on one connection that is made again whenever it broke.
+//! Redis, asked on one connection that is made again whenever it broke; or what stands for it in memory.
 
 mod control;
 
@@ -11,19 +11,37 @@ use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
-use super::StoreError;
+use super::{IN_MEMORY, StoreError};
+use crate::cluster::Cluster;
+use crate::embedded::Keyspace;
 use crate::wire;
 
 /// A connection to Redis. A question that failed is never asked again by itself.
 #[derive(Debug)]
 pub struct Redis {
-    client: Client,
+    way: Way,
     address: String,
-    connection: Option<MultiplexedConnection>,
     patience: Duration,
 }
 
+#[derive(Debug)]
+enum Way {
+    Network { client: Box<Client>, connection: Option<MultiplexedConnection> },
+    Memory(Keyspace),
+}
+
 impl Redis {
+    /// The one of this cluster; further as [`Redis::new`].
+    ///
+    /// # Errors
+    /// Its address is none.
+    pub fn of(cluster: &Cluster, patience: Duration) -> Result<Self, StoreError> {
+        match &cluster.memory {
+            None => Self::new(&cluster.redis, patience),
+            Some(services) => Ok(Self { way: Way::Memory(Keyspace::of(services)), address: IN_MEMORY.to_owned(), patience }),
+        }
+    }
+
     /// Names the server, `host:port`; connects with the first question. Connecting and each answer may take `patience`.
     ///
     /// # Errors
@@ -37,7 +55,7 @@ impl Redis {
         let info = format!("redis://{address}").into_connection_info().map_err(failed)?;
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(failed)?;
-        Ok(Self { client, address: address.to_owned(), connection: None, patience })
+        Ok(Self { way: Way::Network { client: Box::new(client), connection: None }, address: address.to_owned(), patience })
     }
 
     /// Sends the commands of `pipeline` at once and reads all their answers.
@@ -52,18 +70,24 @@ impl Redis {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {patience:?}"),
         };
-        self.connection = None;
+        if let Way::Network { connection, .. } = &mut self.way {
+            *connection = None;
+        }
         Err(StoreError::Redis { what, address: self.address.clone(), detail })
     }
 
     async fn ask_once<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, RedisError> {
-        let connection = match &mut self.connection {
+        let (client, connection) = match &mut self.way {
+            Way::Network { client, connection } => (client, connection),
+            Way::Memory(keyspace) => return pipeline.query_async(keyspace).await,
+        };
+        let connection = match connection {
             Some(connection) => connection,
             empty => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(self.patience))
                     .set_response_timeout(Some(self.patience));
-                let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+                let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
                 // By this name faults tell us from the clients that they are about. A Redis that is busy with a script
                 // refuses it, and must be asked all the same.
                 let _ = redis::cmd("CLIENT").arg("SETNAME").arg(wire::redis::OURS).exec_async(&mut connection).await;

@@ -52,6 +52,7 @@ impl Guarded {
             links: None,
             containers: [].into(),
             helper: None,
+            memory: None,
         };
         let engine = "unix:///nowhere/docker.sock".into();
         let scene = Scene { engine, cluster, run: home.path().to_owned(), fingerprint: Fingerprint::default() };

@@ -95,6 +95,7 @@ pub(crate) fn cluster(urls: &[&str], redis: &str, nats: &str) -> Cluster {
         links: None,
         containers: BTreeMap::new(),
         helper: None,
+        memory: None,
     }
 }
 

@@ -24,7 +24,7 @@ fn soon() -> Instant {
 async fn most_leases_are_held_by_the_owner_of_most_pending_rows() {
     let mut services = services::empty().await;
     let site = site(&[&nowhere(), &nowhere()], &services.redis_address).await;
-    let none = targets::find(Dynamic::MostLeases, &site, &[], soon()).await.expect_err("no row, no lease");
+    let none = targets::find(Dynamic::MostLeases, &site.cluster, &[], soon()).await.expect_err("no row, no lease");
     assert!(none.contains("no node holds a lease"), "{none}");
     let now = services.now_ms().await;
     for number in 0..3 {
@@ -33,14 +33,14 @@ async fn most_leases_are_held_by_the_owner_of_most_pending_rows() {
     for row in ["m-1", "m-2"] {
         services.run(redis::cmd("HSET").arg(format!("catga:outbox:pending:{row}")).arg("leaseOwner").arg("n2")).await;
     }
-    let found = targets::find(Dynamic::MostLeases, &site, &[], soon()).await;
+    let found = targets::find(Dynamic::MostLeases, &site.cluster, &[], soon()).await;
     assert_eq!(found, Ok(vec!["cluster-node-2".to_owned()]));
 }
 
 #[tokio::test]
 async fn leases_that_cannot_be_read_make_nobody_a_target() {
     let site = site(&[&nowhere()], &nowhere()).await;
-    let error = targets::find(Dynamic::MostLeases, &site, &[], soon()).await.expect_err("nobody answers");
+    let error = targets::find(Dynamic::MostLeases, &site.cluster, &[], soon()).await.expect_err("nobody answers");
     assert!(error.contains("who holds leases cannot be read"), "{error}");
 }
 
@@ -52,7 +52,7 @@ async fn busiest_is_told_by_what_nodes_counted_meanwhile() {
     busy.answer("/metrics", 200, metrics(10));
     let site = site(&[&quiet.url, &busy.url], &nowhere()).await;
     let due = Instant::now() + Duration::from_secs(3);
-    let (found, ()) = tokio::join!(targets::find(Dynamic::Busiest, &site, &[], due), async {
+    let (found, ()) = tokio::join!(targets::find(Dynamic::Busiest, &site.cluster, &[], due), async {
         // Between the two readings: the second is not made before 400 ms are left.
         let read = |node: &ScriptedNode| node.script().asked.contains_key("/metrics");
         let both = poll::until(Duration::from_secs(5), Duration::from_millis(5), || {
@@ -71,7 +71,7 @@ async fn last_hit_are_the_nodes_of_the_latest_fault_that_hit_any() {
     let hit = |hits: &[(usize, &str)]| {
         let hits: Vec<(usize, String)> = hits.iter().map(|(fault, service)| (*fault, (*service).to_owned())).collect();
         let site = site.clone();
-        async move { targets::find(Dynamic::LastHit, &site, &hits, Instant::now()).await }
+        async move { targets::find(Dynamic::LastHit, &site.cluster, &hits, Instant::now()).await }
     };
     assert!(hit(&[(0, "redis")]).await.is_err());
     let hits = [(0, "cluster-node-3"), (1, "cluster-node-1"), (1, "cluster-node-2"), (2, "nats")];

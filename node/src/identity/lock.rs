@@ -33,10 +33,19 @@ impl Instance {
     /// Process 1 of a container is the only one of that container, so a restarted one takes over from itself at once.
     pub fn of_this_process(rng: &impl Rng) -> Self {
         let (host, process) = (hostname().unwrap_or_default(), std::process::id());
-        let token = format!("{:016x}", rng.next_u64());
+        let token = fresh_token(rng);
         let name = if process == 1 { format!("{host}/1") } else { format!("{host}/{process}/{token}") };
         Self { name, token }
     }
+
+    /// One of several in a process, each the only one of its name: a successor takes over at once, as in a container.
+    pub fn named(name: &str, rng: &impl Rng) -> Self {
+        Self { name: name.to_owned(), token: fresh_token(rng) }
+    }
+}
+
+fn fresh_token(rng: &impl Rng) -> String {
+    format!("{:016x}", rng.next_u64())
 }
 
 /// Takes the node's name and keeps it, until draining begins; serving starts when it is held. Ends with an error

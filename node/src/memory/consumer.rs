@@ -52,6 +52,11 @@ impl Consumer {
         self.pending.len()
     }
 
+    /// Of those that wait for their acknowledgement: delivered more than once.
+    pub(super) fn redelivered(&self) -> usize {
+        self.pending.values().filter(|pending| pending.attempt > 1).count()
+    }
+
     /// The last sequence that was delivered for the first time.
     pub(super) fn delivered(&self) -> u64 {
         self.next - 1

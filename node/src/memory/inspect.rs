@@ -48,10 +48,16 @@ pub struct StoredMessage {
 /// A consumer's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsumerView {
+    /// Tells it from others of its name.
+    pub number: u64,
     pub delivered: u64,
     pub ack_floor: u64,
     /// Delivered and not acknowledged.
     pub ack_pending: usize,
+    /// Messages that were never delivered.
+    pub undelivered: usize,
+    /// Of those that wait for their acknowledgement: delivered more than once.
+    pub redelivered: usize,
 }
 
 impl<C: Clock> SharedStore<C> {
@@ -59,6 +65,12 @@ impl<C: Clock> SharedStore<C> {
     #[must_use]
     pub fn depth(&self) -> u64 {
         self.with(|state, _| state.data.outbox.depth())
+    }
+
+    /// The outbox' index in its order: when an entry is due (ms), and its id, whether or not it has a row.
+    #[must_use]
+    pub fn index(&self) -> Vec<(i64, MessageId)> {
+        self.with(|state, _| state.data.outbox.index.iter().cloned().collect())
     }
 
     /// Rows that are to be published, by message id.
@@ -189,14 +201,23 @@ impl<C: Clock> SharedStream<C> {
         self.look(|log| (log.identity.clone(), log.first, log.last)).ok()
     }
 
+    /// How many messages it holds.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.look(|log| log.messages.len()).unwrap_or_default()
+    }
+
     /// Consumers by node.
     #[must_use]
     pub fn consumers(&self) -> BTreeMap<String, ConsumerView> {
         let read = self.look(|log| {
             let view = |consumer: &super::consumer::Consumer| ConsumerView {
+                number: consumer.number,
                 delivered: consumer.delivered(),
                 ack_floor: consumer.ack_floor(),
                 ack_pending: consumer.pending(),
+                undelivered: log.messages.range(consumer.delivered() + 1..).count(),
+                redelivered: consumer.redelivered(),
             };
             log.consumers.iter().map(|(name, consumer)| (name.clone(), view(consumer))).collect()
         });

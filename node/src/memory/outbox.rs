@@ -55,7 +55,7 @@ pub(super) struct Outbox {
     pub(super) rows: HashMap<MessageId, Row>,
     by_number: BTreeMap<u64, MessageId>,
     last_number: u64,
-    index: BTreeSet<(i64, MessageId)>,
+    pub(super) index: BTreeSet<(i64, MessageId)>,
     due: HashMap<MessageId, i64>,
     pub(super) dead: BTreeMap<MessageId, Row>,
 }

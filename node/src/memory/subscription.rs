@@ -69,10 +69,15 @@ impl<C: Clock> Subscription for MemorySubscription<C> {
             let one_way = self.wire.one_way();
             if !one_way.is_zero() {
                 self.stream.clock().sleep(one_way).await;
-                self.connected()?;
             }
-            // Nothing is awaited from here on: what is taken is handed over.
+            self.wire.passes(self.epoch).await;
+            self.connected()?;
+            // Unless the wire is mute nothing is awaited from here on: what is taken is handed over.
             let deliveries = self.stream.take(&self.consumer, self.number, limit)?;
+            // To a mute wire they are lost like any other word of the service.
+            if !deliveries.is_empty() && self.wire.swallows(self.stream.clock(), self.epoch).await {
+                continue;
+            }
             if !deliveries.is_empty() {
                 let receipt = |(delivered, message): (super::consumer::Delivered, super::log::Message)| Delivery {
                     sequence: delivered.sequence,
@@ -90,6 +95,7 @@ impl<C: Clock> Subscription for MemorySubscription<C> {
     }
 
     async fn ack(&mut self, MemoryReceipt(sequence): MemoryReceipt) -> Result<(), BusError> {
+        self.wire.passes(self.epoch).await;
         self.connected()?;
         // Nobody answers an acknowledgement, so that it is lost is not noticed.
         match self.wire.take_loss(Operation::Ack) {

@@ -1,7 +1,10 @@
 //! The way between one node's handle and a service. Faults of the way are injected here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::lock;
 use crate::ports::{Clock, Link, LinkSender, link};
@@ -46,6 +49,10 @@ struct Inner {
     sender: LinkSender,
     link: Link,
     faults: Mutex<Faults>,
+    /// Is what is on its way held up?
+    held: watch::Sender<bool>,
+    /// Answers that a mute wire has swallowed.
+    swallowed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +64,8 @@ struct Faults {
     /// How long a message takes one way.
     one_way: Duration,
     losses: Vec<(Operation, Loss)>,
+    /// No answer arrives; so long after the first that did not, the connection is reset.
+    mute: Option<Duration>,
 }
 
 /// Why a command came to nothing, as far as its sender can tell.
@@ -79,7 +88,9 @@ impl Wire {
     /// A wire to a service that is down for the given reason, or up.
     pub(super) fn new(service: Option<String>) -> Self {
         let (sender, link) = link();
-        let wire = Self(Arc::new(Inner { sender, link, faults: Mutex::new(Faults { service, ..Faults::default() }) }));
+        let faults = Mutex::new(Faults { service, ..Faults::default() });
+        let (held, swallowed) = (watch::channel(false).0, AtomicU64::new(0));
+        let wire = Self(Arc::new(Inner { sender, link, faults, held, swallowed }));
         wire.refresh();
         wire
     }
@@ -99,6 +110,38 @@ impl Wire {
     /// Every message takes this long one way from now on.
     pub fn slow(&self, one_way: Duration) {
         lock(&self.0.faults).one_way = one_way;
+    }
+
+    /// Holds up whatever is on its way from now on, without a word to either end: the link stays up until somebody cuts
+    /// it, as a keep-alive would.
+    pub fn hold(&self) {
+        self.0.held.send_replace(true);
+    }
+
+    /// Lets everything through again; what waited arrives, unless its link has ended meanwhile.
+    pub fn release(&self) {
+        self.0.held.send_replace(false);
+    }
+
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        *self.0.held.borrow()
+    }
+
+    /// Answers vanish from now on, and the connection is reset so long after the first that did; `None` ends that.
+    pub fn mute(&self, reset_after: Option<Duration>) {
+        lock(&self.0.faults).mute = reset_after;
+    }
+
+    /// How many answers have vanished on a mute wire.
+    #[must_use]
+    pub fn swallowed(&self) -> u64 {
+        self.0.swallowed.load(Ordering::Relaxed)
+    }
+
+    /// The connection is replaced by another: what is on its way is lost, and the link begins a new epoch.
+    pub fn reset(&self, why: &str) {
+        self.renew(why);
     }
 
     /// Loses the next `count` messages of a kind.
@@ -134,8 +177,37 @@ impl Wire {
         self.refresh();
     }
 
-    pub(super) fn one_way(&self) -> Duration {
+    /// How long a message takes one way.
+    #[must_use]
+    pub fn one_way(&self) -> Duration {
         lock(&self.0.faults).one_way
+    }
+
+    /// Waits while the wire is held, at most until its link ends.
+    pub(super) async fn passes(&self, epoch: u64) {
+        if !*self.0.held.borrow() {
+            return;
+        }
+        let (mut held, mut link) = (self.0.held.subscribe(), self.link());
+        tokio::select! {
+            biased;
+            () = link.wait_end_of(epoch) => {}
+            // The sender lives as long as this wire.
+            _ = held.wait_for(|held| !held) => {}
+        }
+    }
+
+    /// On a mute wire: swallows an answer, and waits for the connection's end. Says whether it was mute.
+    pub(super) async fn swallows(&self, clock: &impl Clock, epoch: u64) -> bool {
+        let Some(reset_after) = lock(&self.0.faults).mute else { return false };
+        self.0.swallowed.fetch_add(1, Ordering::Relaxed);
+        let mut link = self.link();
+        tokio::select! {
+            biased;
+            () = link.wait_end_of(epoch) => {}
+            () = clock.sleep(reset_after) => self.renew("no answer arrives, and the connection was reset"),
+        }
+        true
     }
 
     fn refresh(&self) {
@@ -178,6 +250,9 @@ impl Wire {
         if arrived.loses_answer {
             return Err(Broken::Lost(format!("{operation:?} got no answer")));
         }
+        if self.swallows(clock, arrived.epoch).await {
+            return Err(Broken::Lost(format!("{operation:?} got no answer before the connection was reset")));
+        }
         self.travel(clock, arrived.epoch).await
     }
 
@@ -186,6 +261,7 @@ impl Wire {
         if !one_way.is_zero() {
             clock.sleep(one_way).await;
         }
+        self.passes(epoch).await;
         let state = self.0.link.state();
         if state.up && state.epoch == epoch {
             return Ok(());

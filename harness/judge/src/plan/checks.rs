@@ -52,6 +52,9 @@ pub(super) fn check_by_itself(
 }
 
 fn check_need(kind: FaultKind, abilities: &Abilities, name: impl FnOnce() -> String) -> Result<(), PlanError> {
+    if let Some(why) = abilities.refuses(kind) {
+        return Err(PlanError::Refused { fault: name(), why });
+    }
     match kind.need().and_then(|need| Some((need, abilities.lacks(need)?))) {
         None => Ok(()),
         Some((need, why)) => Err(PlanError::Need { fault: name(), need: need.words(), why: why.to_owned() }),

@@ -37,6 +37,8 @@ pub enum PlanError {
     SharedLinks { fault: String, service: String },
     #[error("{fault}: it needs {need}, which this cluster does not offer: {why}")]
     Need { fault: String, need: &'static str, why: String },
+    #[error("{fault}: this cluster cannot do it: {why}")]
+    Refused { fault: String, why: String },
     #[error("{fault}: the {part} of {service} is still held by {other}; faults on the same part of one service must not overlap")]
     Overlap { fault: String, other: String, service: String, part: &'static str },
     #[error("{fault}: no earlier fault has hit a node by then, so `last-hit` names none; let one begin at least 1000 ms before")]

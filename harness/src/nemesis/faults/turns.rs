@@ -9,11 +9,11 @@ use crate::nemesis::fault::FaultError;
 /// The engine carries out what it was asked even if nobody waits for the answer any more. A heal that does not wait for
 /// it could be undone by it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turns(Arc<Mutex<()>>);
+pub(crate) struct Turns(Arc<Mutex<()>>);
 
 impl Turns {
     /// Does the work to its end, even if this future is dropped.
-    pub(super) async fn whole<T: Send + 'static>(
+    pub(crate) async fn whole<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, FaultError>> + Send + 'static,
     ) -> Result<T, FaultError> {
@@ -26,7 +26,7 @@ impl Turns {
     }
 
     /// Waits for the work that is under way; while the guard lives, none begins.
-    pub(super) async fn quiet(&self) -> MutexGuard<'_, ()> {
+    pub(crate) async fn quiet(&self) -> MutexGuard<'_, ()> {
         self.0.lock().await
     }
 }

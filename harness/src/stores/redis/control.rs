@@ -159,7 +159,7 @@ impl Redis {
         let seconds = (length + BUSY_MORE).as_secs_f64();
         let mut pipeline = redis::pipe();
         pipeline.cmd("EVAL").arg(BUSY_SCRIPT).arg(0).arg(seconds).ignore();
-        let mut patient = Self { patience: (length + BUSY_MORE) * 2 + self.patience, connection: None, ..self };
+        let mut patient = Self { patience: (length + BUSY_MORE) * 2 + self.patience, ..self };
         patient.ask("running a slow script", &pipeline).await
     }
 
