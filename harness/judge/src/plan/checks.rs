@@ -22,6 +22,7 @@ pub(super) fn check(faults: &[Fault], load: &Load, roster: &[String], abilities:
     for (number, fault) in faults.iter().enumerate() {
         let name = || describe(number, fault);
         check_by_itself(fault, roster, abilities, name)?;
+        check_count(fault, fault.services.len(), name)?;
         check_time(fault, load, name)?;
         if fault.dynamic() == Some(Dynamic::LastHit) {
             check_last_hit(number, fault, &faults[..number], roster)?;
@@ -59,6 +60,12 @@ fn check_need(kind: FaultKind, abilities: &Abilities, name: impl FnOnce() -> Str
         None => Ok(()),
         Some((need, why)) => Err(PlanError::Need { fault: name(), need: need.words(), why: why.to_owned() }),
     }
+}
+
+/// Further nodes are made once, after one that there is. `hit` says how many services are hit, where that is known.
+pub(super) fn check_count(fault: &Fault, hit: usize, name: impl FnOnce() -> String) -> Result<(), PlanError> {
+    let several = hit > 1 || fault.dynamic() == Some(Dynamic::LastHit);
+    if fault.kind.part() == Part::Scale && several { Err(PlanError::OneTarget { fault: name() }) } else { Ok(()) }
 }
 
 /// Containers of one service (`cluster-node`, `cluster-node.2`) go through the same listeners of the fault proxy.

@@ -33,6 +33,8 @@ pub enum PlanError {
     Parameter { fault: String, parameter: &'static str, given: String, range: String },
     #[error("{fault}: `{kind}` can be done to {scope} only, and {service} is none of them")]
     Scope { fault: String, kind: &'static str, scope: &'static str, service: String },
+    #[error("{fault}: nodes are added once, after the image and settings of one node; name one as its target")]
+    OneTarget { fault: String },
     #[error("{fault}: {service} shares its links with other nodes, so it cannot be done to it alone; name cluster-node-1 to -3")]
     SharedLinks { fault: String, service: String },
     #[error("{fault}: it needs {need}, which this cluster does not offer: {why}")]

@@ -97,6 +97,7 @@ fn cards(spec: &NemesisSpec, seed: u64, rules: &Rules<'_>, abilities: &Abilities
         let mut fault = Fault { kind: drawn.kind, target: drawn.target.clone(), services, at_ms: 0, for_ms: 0 };
         checks::check_by_itself(&fault, rules.roster, abilities, name)?;
         let hold_ms = drawn.hold.map(|(least, most)| (millis(least), millis(most)));
+        checks::check_count(&fault, hurt, name)?;
         checks::check_length(drawn.kind, hold_ms.map_or(0, |(least_ms, _)| least_ms), name)?;
         if hurt > rules.at_most {
             return Err(PlanError::HurtsTooMany { fault: name(), hurt, at_most: rules.at_most });

@@ -112,8 +112,15 @@ fn plan_is_looked_at_again_when_the_cluster_is_known() {
 }
 
 #[test]
-fn nodes_are_added_once_at_a_time() {
+fn nodes_are_added_after_one_node_and_once_at_a_time() {
     let scale = |target: &str| format!(r#"kind = "scale_out"; nodes = 5; target = "{target}""#);
+    for several in ["all", "majority"] {
+        let message = refused(&[("10s", "5s", &scale(several))]);
+        assert!(message.contains("name one as its target"), "{several}: {message}");
+    }
+    for one in ["one", "node-b", "busiest", "minority"] {
+        planned(&[("10s", "5s", &scale(one))]).unwrap_or_else(|error| panic!("{one}: {error}"));
+    }
     let (a, b) = (scale("node-a"), scale("node-b"));
     let message = refused(&[("10s", "8s", &a), ("12s", "2s", &b)]);
     assert!(message.contains("the scale of the cluster is still held by fault 1"), "{message}");
