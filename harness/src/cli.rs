@@ -46,6 +46,8 @@ pub enum Command {
     /// Wait for the end of a run, and heal if it dies
     #[command(hide = true)]
     Guardian(GuardianArgs),
+    /// Plant known bugs in an embedded cluster's nodes, and see each caught
+    Oracle(OracleArgs),
     /// Check what this machine has and lacks
     Doctor,
     /// Make the images of node, NATS and Redis, where they are missing
@@ -114,6 +116,19 @@ pub struct PlanArgs {
     /// For a cluster that runs there
     #[arg(long, value_enum, value_name = "KIND", default_value_t = Kind::Compose)]
     pub cluster: Kind,
+}
+
+#[derive(Debug, Args)]
+pub struct OracleArgs {
+    /// Only tell which bugs there are, with the scenario and the checker for each
+    #[arg(long)]
+    pub list: bool,
+    /// Only this bug
+    #[arg(long, value_name = "BUG")]
+    pub only: Option<String>,
+    /// Also run the correct node with so many seeds, and report false alarms
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seeds: u64,
 }
 
 #[derive(Debug, Args)]

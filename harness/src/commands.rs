@@ -11,6 +11,7 @@ mod guardian;
 mod heal;
 mod images;
 mod list;
+mod oracle;
 mod plan;
 mod status;
 mod up;
@@ -36,6 +37,7 @@ pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::execute(&args, out),
         Command::Heal(args) => heal::execute(&workspace()?, &args, out).await,
         Command::Guardian(args) => guardian::execute(args, out).await,
+        Command::Oracle(args) => oracle::execute(&workspace()?, &args, out).await,
         Command::Doctor => doctor::execute(out).await,
         Command::Images => images::execute(&workspace()?, out).await,
     }

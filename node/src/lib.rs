@@ -11,6 +11,9 @@
 //! - [`metrics`] and [`trace`]: what can be seen of all that.
 //! - [`order`]: the words of the domain.
 
+#[macro_use]
+mod planted;
+
 pub mod access;
 pub mod cli;
 pub mod core;

@@ -10,8 +10,8 @@ use tokio::sync::mpsc::Permit;
 use super::{Core, Outgoing};
 use crate::error::Error;
 use crate::mediator::{Command, Handler, Request};
-use crate::order::{MessageId, NewOrder, PlacedOrder};
-use crate::ports::{Acceptance, Accepted, Bus, Clock, Ports, Rng, RowKey, Store};
+use crate::order::{MessageId, NewOrder, OrderId, PlacedOrder};
+use crate::ports::{Acceptance, Accepted, Bus, Clock, Ports, Rng, RowKey, Store, StoreError};
 use crate::state::Phase;
 use crate::trace::{self, TraceParent};
 
@@ -53,11 +53,36 @@ impl<P: Ports> Handler<PlaceOrder> for Arc<Core<P>> {
         let placed = self.placed(order);
         trace::accepted(&self.node, &placed.message_id);
         let payload = placed.to_json();
+        if planted!(self, AckBeforePersist) {
+            self.store_later(placed, payload.clone());
+            return Ok(Placement::New(payload));
+        }
         let acceptance = Acceptance { placed: &placed, payload: &payload, token: self.token() };
         match self.store.accept(acceptance).await {
             Ok(Accepted::New) => {
-                self.relay_now(place, placed, payload.clone(), trace);
-                Ok(Placement::New(payload))
+                let echo =
+                    if planted!(self, EchoesAnotherOrder) && self.now_and_then() { another(&placed) } else { payload.clone() };
+                self.relay_now(place, placed, payload, trace);
+                if planted!(self, RefusedAfterWriting) && self.now_and_then() {
+                    return Err(Error::Unavailable("the store is busy".to_owned()));
+                }
+                Ok(Placement::New(echo))
+            }
+            Ok(Accepted::Recorded { answer, .. }) if planted!(self, ConflictAccepted) => Ok(Placement::Replayed(answer)),
+            Ok(Accepted::Applied(first)) if planted!(self, ConflictAccepted) => Ok(Placement::Replayed(first.to_json())),
+            Ok(Accepted::Recorded { content, .. })
+                if planted!(self, ReplayChangesAnswer) && content == placed.order.canonical() =>
+            {
+                Ok(Placement::Replayed(payload))
+            }
+            Ok(Accepted::Applied(first)) if planted!(self, ReplayChangesAnswer) && first.order == placed.order => {
+                Ok(Placement::Replayed(payload))
+            }
+            Ok(Accepted::Recorded { content, answer }) if planted!(self, ReplayAsNew) && content == placed.order.canonical() => {
+                Ok(Placement::New(answer))
+            }
+            Ok(Accepted::Applied(first)) if planted!(self, ReplayAsNew) && first.order == placed.order => {
+                Ok(Placement::New(first.to_json()))
             }
             Ok(Accepted::Recorded { content, answer }) if content == placed.order.canonical() => Ok(Placement::Replayed(answer)),
             Ok(Accepted::Applied(first)) if first.order == placed.order => Ok(Placement::Replayed(first.to_json())),
@@ -65,9 +90,19 @@ impl<P: Ports> Handler<PlaceOrder> for Arc<Core<P>> {
                 Err(Error::Conflict { order_id: placed.order.order_id.to_string() })
             }
             Ok(Accepted::BacklogFull(depth)) => Err(Error::Unavailable(format!("the backlog of {depth} orders is at its limit"))),
+            Err(StoreError::Lost(_)) if planted!(self, OkAfterTimeout) => Ok(Placement::New(payload)),
             Err(error) => Err(Error::from(error)),
         }
     }
+}
+
+/// The answer to another order.
+fn another(placed: &PlacedOrder) -> Bytes {
+    let mut other = placed.clone();
+    if let Ok(id) = OrderId::new(&format!("{}-x", placed.order.order_id)) {
+        other.order.order_id = id;
+    }
+    other.to_json()
 }
 
 impl<P: Ports> Core<P> {
@@ -84,7 +119,11 @@ impl<P: Ports> Core<P> {
         let now = self.clock.now().as_microsecond();
         PlacedOrder {
             order,
-            message_id: MessageId::from_random(self.rng.next_u64(), self.rng.next_u64()),
+            message_id: if planted!(self, MessageIdReused) {
+                MessageId::from_random(self.rng.next_u64() % 64, 0)
+            } else {
+                MessageId::from_random(self.rng.next_u64(), self.rng.next_u64())
+            },
             accepted_by: self.node.clone(),
             // Cut to what the wire carries, so that every later copy of the order is the same.
             accepted_at: Timestamp::from_microsecond(now).unwrap_or(Timestamp::UNIX_EPOCH),

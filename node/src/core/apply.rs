@@ -155,6 +155,7 @@ impl<P: Ports> Core<P> {
             }
         }
         let anew = match (stream.ack_floor, stream.altered) {
+            _ if planted!(self, AckBeforeApply) => None,
             (Some(acknowledged), _) if acknowledged > floor => Some(Anew::Behind { acknowledged, floor }),
             (Some(_), Some(altered)) => Some(Anew::Altered { altered, floor }),
             _ => None,
@@ -193,6 +194,9 @@ impl<P: Ports> Core<P> {
         let purged = stream.first_sequence.saturating_sub(1);
         let same = progress.stream.as_deref() == Some(identity);
         let floor = if same { progress.floor.max(purged) } else { purged };
+        if planted!(self, AckBeforeApply) {
+            return Ok(None);
+        }
         if let Some(acknowledged) = stream.ack_floor.filter(|acknowledged| *acknowledged > floor) {
             return Err(SessionEnd::Behind { acknowledged, floor });
         }
@@ -215,12 +219,20 @@ impl<P: Ports> Core<P> {
         &self,
         stream: &str,
         subscription: &mut S,
-        deliveries: Vec<Delivery<S::Receipt>>,
+        mut deliveries: Vec<Delivery<S::Receipt>>,
     ) -> Result<(), SessionEnd> {
+        if planted!(self, StopsApplying) && self.node.as_str().ends_with('2') && self.metrics.position.get() > 100 {
+            return Ok(());
+        }
         let redelivered = deliveries.iter().filter(|delivery| delivery.attempt > 1).count();
         self.metrics.redelivered.add(redelivered as u64);
         let items: Vec<ApplyItem> = deliveries.iter().map(|delivery| self.item(delivery)).collect();
         let mut spans = self.apply_spans(&items, &deliveries).into_iter();
+        if planted!(self, AckBeforeApply) {
+            for delivery in deliveries.drain(..) {
+                subscription.ack(delivery.receipt).await?;
+            }
+        }
         let batch = self.store.apply(stream, &items).await?;
         self.metrics.parked.add(batch.newly_parked);
         self.pace.applied(items.iter().map(|item| item.sequence).max().unwrap_or(0));
@@ -271,6 +283,10 @@ impl<P: Ports> Core<P> {
 
     fn item<R>(&self, delivery: &Delivery<R>) -> ApplyItem {
         let kind = match read(delivery, &self.subject) {
+            Ok(placed) if planted!(self, ParksGoodOrders) && Self::is_chosen(&placed.order.order_id, 50) => {
+                ItemKind::Parked { note: "no good reason".to_owned() }
+            }
+            Ok(placed) if planted!(self, FloatAmounts) => ItemKind::Order { placed: Box::new(floated(placed)), unguarded: false },
             Ok(placed) => ItemKind::Order { placed: Box::new(placed), unguarded: self.skips_inbox(delivery.attempt) },
             Err(why) => {
                 let payload = String::from_utf8_lossy(&delivery.payload);
@@ -304,6 +320,16 @@ impl<P: Ports> Core<P> {
             }
         }
     }
+}
+
+/// The order with its amount as a float of 32 bits has it: exact for small ones alone.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is the bug")]
+fn floated(mut placed: PlacedOrder) -> PlacedOrder {
+    let units = placed.order.amount.minor() as f32 / 100.0;
+    if let Some(amount) = crate::order::Amount::from_minor((units * 100.0) as u64) {
+        placed.order.amount = amount;
+    }
+    placed
 }
 
 /// The order that a delivery carries, or why it carries none.

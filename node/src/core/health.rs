@@ -38,6 +38,9 @@ impl From<bool> for Check {
 impl<P: Ports> Core<P> {
     pub fn health(&self) -> Health {
         let (redis, nats) = (self.store.link().state(), self.bus.link().state());
+        if planted!(self, ReadinessAlwaysGreen) {
+            return Health { status: Status::Up, nats: Check::Up, redis: Check::Up, detail: None };
+        }
         let (status, detail) = self.judge(&redis, &nats);
         Health { status, nats: nats.up.into(), redis: redis.up.into(), detail }
     }

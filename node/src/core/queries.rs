@@ -63,6 +63,7 @@ impl Query for GetCustomer {}
 impl<P: Ports> Handler<GetOrder> for Arc<Core<P>> {
     async fn handle(&self, GetOrder(id): GetOrder) -> Result<Projected, Error> {
         let found = self.store.order(&id).await.map_err(|error| Error::of_read(&error))?;
+        let found = found.filter(|_| !(planted!(self, ForgetsOrders) && Core::<P>::is_chosen(&id, 5)));
         found.ok_or_else(|| Error::NotFound(format!("order {id} is not applied on this node").into()))
     }
 }
@@ -70,7 +71,10 @@ impl<P: Ports> Handler<GetOrder> for Arc<Core<P>> {
 impl<P: Ports> Handler<ListOrders> for Arc<Core<P>> {
     async fn handle(&self, list: ListOrders) -> Result<OrderList, Error> {
         let limit = list.limit.clamp(1, PAGE_MAX);
-        let page = self.store.page(list.after, limit).await.map_err(|error| Error::of_read(&error))?;
+        let mut page = self.store.page(list.after, limit).await.map_err(|error| Error::of_read(&error))?;
+        if planted!(self, PageSkips) {
+            page.entries.retain(|entry| !Core::<P>::is_chosen(&entry.placed.order.order_id, 50));
+        }
         Ok(OrderList { orders: page.entries, next: (page.end < page.last).then_some(page.end) })
     }
 }
@@ -78,7 +82,13 @@ impl<P: Ports> Handler<ListOrders> for Arc<Core<P>> {
 impl<P: Ports> Handler<GetCustomer> for Arc<Core<P>> {
     async fn handle(&self, GetCustomer(id): GetCustomer) -> Result<CustomerView, Error> {
         let found = self.store.customer(&id).await.map_err(|error| Error::of_read(&error))?;
-        let ledger = found.ok_or_else(|| Error::NotFound(format!("customer {id} has no orders on this node").into()))?;
+        let mut ledger = found.ok_or_else(|| Error::NotFound(format!("customer {id} has no orders on this node").into()))?;
+        if planted!(self, LedgerRounds) {
+            ledger.total.0 -= ledger.total.0 % 100;
+        }
+        if planted!(self, LedgerMiscounts) {
+            ledger.orders -= 1;
+        }
         Ok(CustomerView { id, ledger })
     }
 }

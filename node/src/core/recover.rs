@@ -43,6 +43,9 @@ impl<P: Ports> Core<P> {
 
     /// One batch; says whether there is more that is due.
     async fn recover_batch(&self, settle: &SettleQueue) -> Result<bool, StoreError> {
+        if planted!(self, NoRecovery) {
+            return Ok(false);
+        }
         let token = self.fresh_token();
         let window = usize::from(self.settings.publish_window);
         let claims = self.store.claim(&token, window).await?;
@@ -79,6 +82,9 @@ impl<P: Ports> Core<P> {
             self.metrics.takeovers.increment();
         }
         row.order_id = Some(placed.order.order_id);
+        if planted!(self, RecoveryEatsRows) {
+            return Some(Settlement::Remove(row));
+        }
         self.publish(Outgoing { row, subject: subject.into(), payload, attempts, trace: None }).await
     }
 

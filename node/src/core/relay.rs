@@ -116,6 +116,12 @@ impl<P: Ports> Core<P> {
         if self.removes_before_ack() {
             return self.remove_before_ack(row, &subject, payload).await;
         }
+        if planted!(self, MarkedNotPublished) && self.now_and_then() {
+            return Some(Settlement::Remove(row));
+        }
+        if planted!(self, PublishesTwice) && self.now_and_then() {
+            self.publish_again(&subject, &payload).await;
+        }
         self.metrics.publish_attempts.increment();
         let span = trace::publish_span(&self.node, &row, trace);
         let (begun, trace) = (self.clock.elapsed(), trace::place(&span).or(trace));
@@ -138,6 +144,7 @@ impl<P: Ports> Core<P> {
         };
         self.metrics.publish_failures.increment();
         Some(match error {
+            PublishError::Retry(reason) if planted!(self, FailureIsTerminal) => Settlement::Bury(Grave { row, reason }),
             PublishError::Retry(error) => {
                 self.outage.note(|| {
                     tracing::warn!(messageId = %row.message_id, %error, "publishing fails; trying on");

@@ -98,6 +98,7 @@ pub(super) async fn feed<P: Ports>(app: &App<P>, headers: &HeaderMap) -> Result<
             let after = id.to_str().ok().and_then(|id| whole_number(id.trim()));
             let after = after.ok_or_else(|| Error::Invalid { field: Some("Last-Event-ID"), detail: detail() })?;
             // Behind the counter there is nothing to resume: the store lost those events, and they come again.
+            let after = if planted!(core, ResumeOffByOne) { after + 1 } else { after };
             after.min(progress.position)
         }
     };
@@ -198,7 +199,17 @@ impl<P: Ports> Feeder<P> {
             match read {
                 Ok(FeedRead::Events { events, end }) => {
                     let mut chunk = String::with_capacity(256 * events.len());
+                    let mut events = events;
+                    if planted!(core, FeedSwaps) {
+                        events.reverse();
+                    }
                     for event in &events {
+                        if planted!(core, FeedSkips) && event.position.is_multiple_of(50) {
+                            continue;
+                        }
+                        if planted!(core, FeedRepeats) && event.position.is_multiple_of(50) {
+                            let _ = write!(chunk, "id: {}\nevent: order-applied\ndata: {}\n\n", event.position, event.data);
+                        }
                         let _ = write!(chunk, "id: {}\nevent: order-applied\ndata: {}\n\n", event.position, event.data);
                     }
                     if !chunk.is_empty() {
