@@ -123,9 +123,9 @@ pub struct OracleArgs {
     /// Only tell which bugs there are, with the scenario and the checker for each
     #[arg(long)]
     pub list: bool,
-    /// Only this bug
-    #[arg(long, value_name = "BUG")]
-    pub only: Option<String>,
+    /// Only these bugs; `none` for the correct node alone
+    #[arg(long, value_name = "BUG", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Also run the correct node with so many seeds, and report false alarms
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seeds: u64,

@@ -52,7 +52,7 @@ pub enum Plant {
     ResumeOffByOne,
     /// Health says up, whatever is down
     ReadinessAlwaysGreen,
-    /// One order in five that was applied cannot be found again
+    /// One order in two that was applied cannot be found again
     ForgetsOrders,
     /// A page of the projection lacks one order in fifty
     PageSkips,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use judge::report::Report;
-use judge::verdict::Verdict;
+use judge::verdict::{Finding, Verdict};
 use tokio::process::Command;
 
 use crate::cli::OracleArgs;
@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 /// Load, faults, rest and reads take some 30 s.
 const RUN_WITHIN: Duration = Duration::from_secs(120);
 const SEED: u64 = 11;
+/// For `--only`: no bug at all, the correct node alone.
+const NONE: &str = "none";
 
 /// A bug, the scenario under `harness/oracle/` that is meant to catch it, and the checker that should.
 const BUGS: [(&str, &str, &str); 28] = [
@@ -63,25 +65,50 @@ pub(super) async fn execute(workspace: &Workspace, args: &OracleArgs, out: &Outp
         }
         return Ok(Exit::Success);
     }
-    let mut failed = 0_usize;
-    for (bug, scenario, checker) in BUGS.iter().filter(|(bug, ..)| args.only.as_deref().is_none_or(|only| only == *bug)) {
+    let bugs = chosen(&args.only).usage()?;
+    let (mut missed, mut alarms, mut untold) = (0_usize, 0_usize, 0_usize);
+    for (bug, scenario, checker) in &bugs {
         let run = Run { workspace, scenario, plant: Some(bug), seed: SEED };
         let report = run.report().await.environment()?;
         let (caught, line) = line(bug, checker, &report);
-        failed += usize::from(!caught);
+        missed += usize::from(!caught);
         out.result(line);
     }
     for seed in 0..args.seeds {
         let report = Run { workspace, scenario: "calm", plant: None, seed }.report().await.environment()?;
-        if report.verdict == Verdict::Invalid {
-            failed += 1;
-            out.result(format!("FALSE ALARM with seed {seed}: {}", report.reason));
-        } else {
-            out.result(format!("the correct node with seed {seed}: {}", report.verdict));
-        }
+        let mark = match report.verdict {
+            Verdict::Valid => "valid",
+            Verdict::Unknown => "UNKNOWN",
+            Verdict::Invalid => "FALSE ALARM",
+        };
+        alarms += usize::from(report.verdict == Verdict::Invalid);
+        untold += usize::from(report.verdict == Verdict::Unknown);
+        let why = if report.verdict == Verdict::Valid { String::new() } else { format!(": {}", report.reason) };
+        out.result(format!("{mark} the correct node, seed {seed}, {} orders{why}", report.orders.attempted));
     }
-    out.result(if failed == 0 { "all as it should be".to_owned() } else { format!("{failed} not as they should be") });
-    Ok(if failed == 0 { Exit::Success } else { Exit::Invalid })
+    out.result(format!(
+        "{} of {} bugs caught; the correct node: {} runs, {alarms} false alarms, {untold} of them without a verdict",
+        bugs.len() - missed,
+        bugs.len(),
+        args.seeds
+    ));
+    Ok(match (missed + alarms, untold) {
+        (0, 0) => Exit::Success,
+        (0, _) => Exit::Unknown,
+        _ => Exit::Invalid,
+    })
+}
+
+/// The bugs that were asked for: all of them, where none was named.
+fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
+    if only.is_empty() {
+        return Ok(BUGS.iter().collect());
+    }
+    let find = |name: &String| BUGS.iter().find(|(bug, ..)| bug == name);
+    only.iter()
+        .filter(|name| name.as_str() != NONE)
+        .map(|name| find(name).with_context(|| format!("no bug is called {name:?}; `harness oracle --list` names them")))
+        .collect()
 }
 
 /// Whether the checker that should has caught it, and a line of the table with the evidence below.
@@ -94,7 +121,9 @@ fn line(bug: &str, checker: &str, report: &Report) -> (bool, String) {
         .collect();
     let expected = report.checkers.iter().find(|finding| finding.name == checker && finding.verdict == Verdict::Invalid);
     let mark = if expected.is_some() { "caught" } else { "MISSED" };
-    let mut line = format!("{mark} {bug:<24} by {}, after {} orders", found.join(", "), report.orders.attempted);
+    let by = if found.is_empty() { "nobody".to_owned() } else { found.join(", ") };
+    let after = expected.and_then(first_order).map_or_else(String::new, |number| format!(", first with order {number}"));
+    let mut line = format!("{mark} {bug:<24} by {by}{after} of {}", report.orders.attempted);
     match expected {
         Some(finding) => {
             let evidence = finding.evidence.first().unwrap_or(&finding.summary);
@@ -105,6 +134,16 @@ fn line(bug: &str, checker: &str, report: &Report) -> (bool, String) {
         }
     }
     (expected.is_some(), line)
+}
+
+/// The number, from 1, of the earliest order among those that the finding names.
+fn first_order(finding: &Finding) -> Option<u64> {
+    finding
+        .orders
+        .iter()
+        .filter_map(|order| order.order_id.rsplit('-').next()?.parse::<u64>().ok())
+        .min()
+        .map(|number| number + 1)
 }
 
 struct Run<'a> {
@@ -125,9 +164,17 @@ impl Run<'_> {
         if let Some(bug) = self.plant {
             command.args(["--plant", bug]);
         }
+        // Of an earlier oracle: it must not be taken for the report of a run that never came to one.
+        let latest = runs.join("latest");
+        match std::fs::remove_file(&latest) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", latest.display()));
+            }
+            _ => {}
+        }
         // A verdict that is not valid is an exit code, too: the report tells.
         let ended = tool::run(&mut command, RUN_WITHIN).await;
-        let path: PathBuf = runs.join("latest/report.json");
+        let path: PathBuf = latest.join("report.json");
         let text = std::fs::read(&path).with_context(|| format!("no report of {}: {ended:?}", runs.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
     }
@@ -151,5 +198,14 @@ mod tests {
             .collect();
         let known: BTreeSet<String> = BUGS.iter().map(|(bug, ..)| (*bug).to_owned()).collect();
         assert_eq!(planted, known);
+    }
+
+    #[test]
+    fn only_what_is_named_is_chosen_and_what_is_unknown_is_told() {
+        let names = |only: &[&str]| chosen(&only.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&[]).expect("all").len(), BUGS.len());
+        assert_eq!(names(&[NONE]).expect("none"), Vec::<&(&str, &str, &str)>::new());
+        assert_eq!(names(&["feed-skips"]).expect("one")[0].2, "feeds");
+        assert!(names(&["feed-skip"]).expect_err("no such bug").to_string().contains("--list"));
     }
 }
