@@ -23,7 +23,10 @@ pub(crate) struct Grid {
 impl Grid {
     pub(crate) fn of(case: &Case<'_>) -> Self {
         let from_us = case.edges.load_start_us;
-        let length_us = case.edges.end_us.max(case.edges.load_end_us).saturating_sub(from_us).max(1);
+        Self::over(from_us, case.edges.end_us.max(case.edges.load_end_us).saturating_sub(from_us).max(1))
+    }
+
+    fn over(from_us: u64, length_us: u64) -> Self {
         let step_us = length_us.div_ceil(STRETCHES_MAX).next_multiple_of(STEP_MIN_US);
         let stretches = usize::try_from(length_us.div_ceil(step_us)).unwrap_or(1);
         Self { from_us, step_us, stretches }
@@ -154,8 +157,8 @@ mod tests {
     #[test]
     fn the_number_of_stretches_is_bounded() {
         let grid = |length_us: u64| {
-            let step_us = length_us.div_ceil(STRETCHES_MAX).next_multiple_of(STEP_MIN_US);
-            (step_us, length_us.div_ceil(step_us))
+            let grid = Grid::over(0, length_us);
+            (grid.step_us, grid.stretches)
         };
         assert_eq!(grid(60_000_000), (250_000, 240));
         assert_eq!(grid(3_600_000_000), (6_000_000, 600));
