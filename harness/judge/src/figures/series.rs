@@ -72,7 +72,6 @@ impl OverTime {
 pub(crate) fn measure(case: &Case<'_>, samples: &[Sample], propagation: &OverTime) -> Series {
     let grid = propagation.grid;
     let mut series = Series {
-        from_ms: 0.0,
         step_ms: grid.step_us as f64 / 1_000.0,
         stretches: grid.stretches,
         offered: vec![0; grid.stretches],

@@ -68,7 +68,7 @@ struct Band {
 
 impl<'a> Data<'a> {
     fn of(report: &Report, series: &'a Series) -> Self {
-        let end = series.from_ms + series.step_ms * series.stretches as f64;
+        let end = series.step_ms * series.stretches as f64;
         let band = |fault: &FaultFigures| {
             let from = fault.injected_at_ms?;
             let to = fault.healed_at_ms.unwrap_or(end);

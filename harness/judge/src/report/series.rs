@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// By column, all of the same length: one value for each stretch. Times are milliseconds from the start of the load.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Series {
-    pub from_ms: f64,
     /// The length of a stretch.
     pub step_ms: f64,
     pub stretches: usize,
