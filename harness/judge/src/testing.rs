@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::history::{
-    Answer, Complete, Entry, FeedState, Header, History, Invoke, NodeIdentity, OpKind, Outcome, Phase, Projection, Published,
-    Quiescence, Sample, Seen, read, reads,
+    Answer, Complete, Entry, FaultStep, FeedState, Header, History, Invoke, NodeIdentity, OpKind, Outcome, Phase, Projection,
+    Published, Quiescence, Sample, Seen, Step, read, reads,
 };
-use crate::plan::{Expect, FORMAT, Keys, Load, Plan, Profile};
+use crate::plan::{Expect, FORMAT, Fault, FaultKind, Keys, Load, Plan, Profile};
 use crate::report::Report;
 use crate::verdict::Finding;
 
@@ -211,6 +211,16 @@ impl Story {
             message_id: message(order),
             applied,
             applied_at: wall(intended_us(order) + 7_000),
+        }));
+    }
+
+    /// A fault on one service, with the steps of its life by their times on the run's clock; it was planned for the first.
+    pub(crate) fn strike(&mut self, kind: FaultKind, service: &str, for_ms: u64, steps: &[(Step, u64)]) {
+        let (fault, target) = (self.plan.faults.len(), service.to_owned());
+        let at_ms = steps.first().map_or(0, |(_, t_us)| t_us.saturating_sub(LOAD_START_US) / 1_000);
+        self.plan.faults.push(Fault { kind, target: target.clone(), services: vec![target.clone()], at_ms, for_ms });
+        self.entries.extend(steps.iter().map(|(step, t_us)| {
+            Entry::Fault(FaultStep { t_us: *t_us, fault, target: target.clone(), step: *step, detail: "seen".to_owned() })
         }));
     }
 

@@ -39,33 +39,23 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::history::{Entry, FaultStep, Outcome, Step};
-    use crate::plan::{Fault, FaultKind};
+    use crate::history::{Outcome, Step};
+    use crate::plan::FaultKind;
     use crate::testing::{NODES, Story, intended_us};
     use crate::verdict::Verdict;
 
     /// Node 1 is killed with order 300, which is proven with 310, healed from 400 on, and up with 450.
     fn killed(orders: u64) -> Story {
         let mut story = Story::good(orders);
-        let target = NODES[0].to_owned();
-        story.plan.faults.push(Fault {
-            kind: FaultKind::Kill,
-            target: target.clone(),
-            services: vec![target.clone()],
-            at_ms: 3_000,
-            for_ms: 1_000,
-        });
-        for (step, order) in [
+        let steps = [
             (Step::Inject, 300),
             (Step::Injected, 305),
             (Step::EffectVerified, 310),
             (Step::Heal, 400),
             (Step::Healed, 410),
             (Step::HealVerified, 450),
-        ] {
-            let t_us = intended_us(order);
-            story.entries.push(Entry::Fault(FaultStep { t_us, fault: 0, target: target.clone(), step, detail: String::new() }));
-        }
+        ];
+        story.strike(FaultKind::Kill, NODES[0], 1_000, &steps.map(|(step, order)| (step, intended_us(order))));
         story
     }
 

@@ -114,8 +114,8 @@ fn left_at_rest(case: &Case<'_>, looks: &[Look]) -> Option<String> {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::history::{FaultStep, Sample, Step};
-    use crate::plan::{Fault, FaultKind};
+    use crate::history::{Sample, Step};
+    use crate::plan::FaultKind;
     use crate::testing::{GAP_US, LOAD_START_US, Story, intended_us};
     use crate::verdict::Verdict;
 
@@ -156,21 +156,7 @@ mod tests {
         assert_eq!(verdict(&starving(2)), Verdict::Invalid);
         assert_eq!(verdict(&starving(5_000)), Verdict::Valid, "that is overload");
         let mut broken = starving(2);
-        let target = "redis".to_owned();
-        broken.plan.faults.push(Fault {
-            kind: FaultKind::Kill,
-            target: target.clone(),
-            services: vec![target.clone()],
-            at_ms: 0,
-            for_ms: 1,
-        });
-        broken.entries.push(crate::history::Entry::Fault(FaultStep {
-            t_us: LOAD_START_US + 30_000_000,
-            fault: 0,
-            target,
-            step: Step::Inject,
-            detail: String::new(),
-        }));
+        broken.strike(FaultKind::Kill, "redis", 1, &[(Step::Inject, LOAD_START_US + 30_000_000)]);
         assert_eq!(verdict(&broken), Verdict::Valid, "a fault explains it");
     }
 

@@ -168,7 +168,7 @@ fn is_told_to_the_end(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &Messa
 
 #[cfg(test)]
 mod tests {
-    use crate::history::{Entry, FaultStep, FeedState, Step};
+    use crate::history::{Entry, FeedState, Step};
     use crate::testing::{NODES, Story, id, intended_us};
     use crate::verdict::Verdict;
 
@@ -276,30 +276,10 @@ mod tests {
     /// Redis loses what came behind order 9, and every node shows orders 10 to 19 again, in another order.
     fn set_back() -> Story {
         let mut story = Story::good(20);
-        story.plan.faults = vec![crate::plan::Fault {
-            kind: crate::plan::FaultKind::RollBack { lose_ms: 100 },
-            target: "redis".to_owned(),
-            services: vec!["redis".to_owned()],
-            at_ms: 100,
-            for_ms: 0,
-        }];
         let at_us = intended_us(20);
-        for (step, at_us) in [
-            (Step::Inject, at_us - 90_000),
-            (Step::Injected, at_us - 80_000),
-            (Step::EffectVerified, at_us - 70_000),
-            (Step::Heal, at_us - 60_000),
-            (Step::Healed, at_us - 50_000),
-            (Step::HealVerified, at_us - 40_000),
-        ] {
-            story.entries.push(Entry::Fault(FaultStep {
-                t_us: at_us,
-                fault: 0,
-                target: "redis".to_owned(),
-                step,
-                detail: String::new(),
-            }));
-        }
+        let steps = [Step::Inject, Step::Injected, Step::EffectVerified, Step::Heal, Step::Healed, Step::HealVerified];
+        let steps: Vec<(Step, u64)> = steps.into_iter().zip((at_us - 90_000..).step_by(10_000)).collect();
+        story.strike(crate::plan::FaultKind::RollBack { lose_ms: 100 }, "redis", 0, &steps);
         for (number, node) in NODES.into_iter().enumerate() {
             let change = |t_us, state| Entry::Feed { t_us, node: node.to_owned(), state, detail: String::new() };
             story.entries.push(change(at_us, FeedState::Reset { to: 10 }));

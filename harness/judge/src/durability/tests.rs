@@ -1,7 +1,7 @@
 //! For each rule histories that must pass and that must fail. 40 orders, 10 ms apart; the fault strikes at the twentieth.
 
-use crate::history::{Entry, FaultStep, OpKind, Outcome, Row, RowState, Step, reads};
-use crate::plan::{Fault, FaultKind};
+use crate::history::{Entry, OpKind, Outcome, Row, RowState, Step, reads};
+use crate::plan::FaultKind;
 use crate::report::Report;
 use crate::testing::{NODES, Story, answer, id, intended_us, message};
 use crate::verdict::Verdict;
@@ -9,16 +9,10 @@ use crate::verdict::Verdict;
 const STRUCK: u64 = 20;
 
 fn strike(story: &mut Story, kind: FaultKind, service: &str, at_us: u64) {
-    let fault = story.plan.faults.len();
-    let (target, services) = (service.to_owned(), vec![service.to_owned()]);
-    let planned = (at_us - crate::testing::LOAD_START_US) / 1_000;
-    story.plan.faults.push(Fault { kind, target, services, at_ms: planned, for_ms: 0 });
     let steps = [Step::Inject, Step::Injected, Step::EffectVerified, Step::Heal, Step::Healed, Step::HealVerified];
-    for (number, step) in (0..).zip(steps) {
-        // From the first step to the last: 100 ms.
-        let t_us = at_us + number * 20_000;
-        story.entries.push(Entry::Fault(FaultStep { t_us, fault, target: service.to_owned(), step, detail: String::new() }));
-    }
+    // From the first step to the last: 100 ms.
+    let steps: Vec<(Step, u64)> = steps.into_iter().zip((at_us..).step_by(20_000)).collect();
+    story.strike(kind, service, 0, &steps);
 }
 
 /// A run that declares a limit, and in which a fault destroys something at order 20.

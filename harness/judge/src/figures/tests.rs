@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{ConsumerState, Entry, FaultStep, FeedState, OpKind, Outcome, Sample, Step};
-use crate::plan::{Fault, FaultKind};
+use crate::history::{ConsumerState, Entry, FeedState, OpKind, Outcome, Sample, Step};
+use crate::plan::FaultKind;
 use crate::report::Report;
 use crate::testing::{LOAD_START_US, NODES, Story, answer, intended_us, wall};
 
@@ -18,14 +18,6 @@ fn stopped_run(served_again_s: u64) -> Story {
 }
 
 fn add_fault(story: &mut Story, node: usize, from_s: u64, until_s: u64) {
-    let fault = story.plan.faults.len();
-    story.plan.faults.push(Fault {
-        kind: FaultKind::Stop,
-        target: NODES[node].to_owned(),
-        services: vec![NODES[node].to_owned()],
-        at_ms: from_s * 1_000,
-        for_ms: (until_s - from_s) * 1_000,
-    });
     let steps = [
         (from_s * 1_000, Step::Inject),
         (from_s * 1_000 + 100, Step::Injected),
@@ -34,10 +26,8 @@ fn add_fault(story: &mut Story, node: usize, from_s: u64, until_s: u64) {
         (until_s * 1_000 + 300, Step::Healed),
         (until_s * 1_000 + 500, Step::HealVerified),
     ];
-    for (ms, step) in steps {
-        let (t_us, target) = (LOAD_START_US + ms * 1_000, NODES[node].to_owned());
-        story.entries.push(Entry::Fault(FaultStep { t_us, fault, target, step, detail: "seen".to_owned() }));
-    }
+    let steps = steps.map(|(ms, step)| (step, LOAD_START_US + ms * 1_000));
+    story.strike(FaultKind::Stop, NODES[node], (until_s - from_s) * 1_000, &steps);
 }
 
 impl Story {

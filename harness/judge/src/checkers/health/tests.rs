@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::history::{Entry, FaultStep, Sample, Step};
-use crate::plan::{Fault, FaultKind};
+use crate::plan::FaultKind;
 use crate::testing::{LOAD_START_US, NODES, Story};
 use crate::verdict::{Finding, Verdict};
 
@@ -18,14 +18,6 @@ fn story() -> Story {
 }
 
 fn hit(story: &mut Story, kind: FaultKind, target: &str, from_ms: u64) {
-    let number = story.plan.faults.len();
-    story.plan.faults.push(Fault {
-        kind,
-        target: target.to_owned(),
-        services: vec![target.to_owned()],
-        at_ms: from_ms,
-        for_ms: 10_000,
-    });
     let steps = [
         (Step::Inject, 0),
         (Step::Injected, 200),
@@ -34,10 +26,7 @@ fn hit(story: &mut Story, kind: FaultKind, target: &str, from_ms: u64) {
         (Step::Healed, 10_500),
         (Step::HealVerified, 11_000),
     ];
-    for (step, ms) in steps {
-        let (t_us, target) = (at(from_ms + ms), target.to_owned());
-        story.entries.push(Entry::Fault(FaultStep { t_us, fault: number, target, step, detail: String::new() }));
-    }
+    story.strike(kind, target, 10_000, &steps.map(|(step, ms)| (step, at(from_ms + ms))));
 }
 
 fn sample(ms: u64, node: usize, redis: &str) -> Sample {
