@@ -69,10 +69,7 @@ fn set_back(case: &Case<'_>, change: &FeedChange) -> String {
 fn gone_back(case: &Case<'_>, node: NodeIx) -> Vec<(usize, String)> {
     let history = case.history;
     let name = history.node_name(node);
-    let mut resets = history.feeds.iter().filter(|change| change.node == node).filter_map(|change| match change.state {
-        FeedState::Reset { to } => Some((change.t_us, to)),
-        _ => None,
-    });
+    let mut resets = case.resets.of_node(history, node).into_iter();
     let mut reset = resets.next();
     let mut last: Option<&MessageSeen> = None;
     let mut wrong = Vec::new();
@@ -137,6 +134,7 @@ fn left_out(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -
     entries
         // An order that was applied again moved to a new position; that is a duplicate, judged there.
         .filter(|entry| first <= entry.position && entry.position <= last && !shown.contains(&entry.order))
+        .filter(|entry| !case.resets.is_unknown(node, entry.position))
         .map(|entry| {
             let id = &case.history.orders[entry.order].id;
             (entry.order, format!("{id}: the feed of {name} never showed position {}", entry.position))
@@ -278,7 +276,7 @@ mod tests {
         let mut story = Story::good(20);
         let at_us = intended_us(20);
         let steps = [Step::Inject, Step::Injected, Step::EffectVerified, Step::Heal, Step::Healed, Step::HealVerified];
-        let steps: Vec<(Step, u64)> = steps.into_iter().zip((at_us - 90_000..).step_by(10_000)).collect();
+        let steps: Vec<(Step, u64)> = steps.into_iter().zip((at_us - 95_000..).step_by(10_000)).collect();
         story.strike(crate::plan::FaultKind::RollBack { lose_ms: 100 }, "redis", 0, &steps);
         for (number, node) in NODES.into_iter().enumerate() {
             let change = |t_us, state| Entry::Feed { t_us, node: node.to_owned(), state, detail: String::new() };
@@ -305,6 +303,39 @@ mod tests {
         for checker in ["feeds", "duplicated"] {
             assert_eq!(silent.finding(checker).verdict, Verdict::Invalid, "{checker}: nobody said that positions are void");
         }
+    }
+
+    /// As [`set_back`], but node 1 dies before it can tell, and comes back when its feed has passed over three positions.
+    fn set_back_untold(lost_us: u64) -> Story {
+        let mut story = set_back();
+        for entry in &mut story.entries {
+            if let Entry::Feed { t_us, node, state: state @ FeedState::Reset { .. }, .. } = entry
+                && node == NODES[0]
+            {
+                (*t_us, *state) = (lost_us, FeedState::Lost);
+            }
+        }
+        let again_us = intended_us(20) + 110_000;
+        story.remove(
+            |entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[0] && seen.t_us >= again_us && seen.position <= 13),
+        );
+        story
+    }
+
+    #[test]
+    fn feed_that_broke_while_the_store_was_set_back_cannot_be_told() {
+        let story = set_back_untold(intended_us(20));
+        for checker in ["feeds", "duplicated", "vanished"] {
+            let finding = story.finding(checker);
+            assert_eq!(finding.verdict, Verdict::Valid, "{checker}: {:?}", finding.evidence);
+        }
+        let mut skips = story.clone();
+        skips.remove(
+            |entry| matches!(entry, Entry::Seen(seen) if seen.node == NODES[0] && seen.position == 16 && seen.order_id == id(14)),
+        );
+        assert_eq!(skips.finding("feeds").count, 1, "what it passes over once it is back it should have shown");
+        let much_later = set_back_untold(intended_us(20) + 5_000_000);
+        assert_eq!(much_later.finding("feeds").verdict, Verdict::Invalid, "there was time to tell");
     }
 
     #[test]
