@@ -33,24 +33,26 @@ async fn goes_back(bench: Bench) {
         // What was old enough is as it was.
         traffic.applied_once_everywhere(&first).await;
     }
-    dies_in_the_middle(&bench, &cluster).await;
+    for when in [Status::Paused, Status::Exited] {
+        dies_in_the_middle(&bench, &cluster, when).await;
+    }
     let behind = traffic.accepted_everywhere(Instant::now(), 5).await;
     traffic.applied_once_everywhere(&behind).await;
     traffic.applied_once_everywhere(&first).await;
 }
 
-/// The harness ends when Redis was killed for it, and a later one finds the journal.
-async fn dies_in_the_middle(bench: &Bench, cluster: &Cluster) {
+/// The harness ends when Redis is frozen for it, or killed, and a later one finds the journal.
+async fn dies_in_the_middle(bench: &Bench, cluster: &Cluster, when: Status) {
     let folder = tempfile::tempdir().expect("a folder");
     let recorder = stage::recorder(folder.path());
     let (site, journal) = bench.journal(cluster, folder.path()).await;
     let plan = plan(FaultKind::RollBack { lose_ms: 500 }, "redis", Duration::ZERO);
     let nemesis = Nemesis::start(&plan, &site, journal, &recorder, recorder.now_us());
-    let killed = poll::until(Duration::from_secs(60), Duration::from_millis(20), || async {
+    let reached = poll::until(Duration::from_secs(60), Duration::from_millis(20), || async {
         let state = bench.engine.inspect(&cluster.containers["redis"]).await.map_err(|error| error.to_string())?;
-        if state.status == Status::Exited { Ok(()) } else { Err(state.summary()) }
+        if state.status == when { Ok(()) } else { Err(state.summary()) }
     });
-    killed.await.expect("redis is killed");
+    reached.await.unwrap_or_else(|error| panic!("redis is never {when:?}: {error}"));
     drop(nemesis);
     let healed = leftovers::heal(folder.path(), &bench.project).await.expect("healed").expect("a journal").faults;
     assert_eq!(healed.len(), 1, "{healed:?}");

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::process::{ProcessFault, Started};
+use super::process::{ProcessFault, Started, thaw};
 use crate::engine::{ContainerState, EngineError, Status};
 use crate::nemesis::fault::{FaultError, Target};
 use crate::nemesis::site::Site;
@@ -21,11 +21,7 @@ impl ProcessFault for Pause {
     }
 
     async fn undo(&self, site: &Site, target: &Target) -> Result<(), FaultError> {
-        // The engine refuses to thaw what is not frozen, and a heal may be asked for twice.
-        if site.inspect(target).await?.status == Status::Paused {
-            site.engine.unpause(&target.container).await?;
-        }
-        Ok(())
+        thaw(site, target).await
     }
 
     fn by_hand(&self, target: &Target) -> String {

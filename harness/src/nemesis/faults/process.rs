@@ -99,6 +99,14 @@ pub(super) async fn start(site: &Site, target: &Target) -> Result<(), FaultError
     }
 }
 
+/// Thaws the container, if it is frozen: the engine refuses to thaw what is not, and a heal may be asked for twice.
+pub(super) async fn thaw(site: &Site, target: &Target) -> Result<(), FaultError> {
+    if site.inspect(target).await?.status == Status::Paused {
+        site.engine.unpause(&target.container).await?;
+    }
+    Ok(())
+}
+
 pub(super) fn start_by_hand(target: &Target) -> String {
     format!("docker start {}", target.container)
 }

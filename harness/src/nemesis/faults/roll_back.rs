@@ -1,8 +1,9 @@
 //! Roll back: the data volume of NATS or Redis goes back to what it was so long before, as if that much had never been
 //! synced. The service is killed for it and started again. Heals itself.
 //!
-//! The copy is made while the service writes, as a crash would leave it, and lies in the volume itself: as [`COPY`] while the data
-//! is whole, as [`RESTORING`] while it is not. So whoever finds the volume knows what to do, whenever the harness died.
+//! The service is frozen while the copy is made (about a second), so that it is what one moment would have left, as a power
+//! failure does. It lies in the volume itself: as [`COPY`] while the data is whole, as [`RESTORING`] while it is not. So
+//! whoever finds the volume knows what to do, whenever the harness died.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -55,7 +56,11 @@ impl Fault for RollBack {
     }
 
     async fn inject(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
-        in_volume(site, target, &copy()).await?;
+        site.engine.pause(&target.container).await?;
+        let made = in_volume(site, target, &copy()).await;
+        // Also where the copy failed.
+        process::thaw(site, target).await?;
+        made?;
         let copied = Instant::now();
         let is_redis = target.service == REDIS;
         if is_redis {
@@ -87,6 +92,7 @@ impl Fault for RollBack {
     }
 
     async fn heal(&self, site: &Site, target: &Target, _: &Before) -> Result<(), FaultError> {
+        process::thaw(site, target).await?;
         let left = in_volume(site, target, &look()).await?;
         if left.contains(RESTORING) {
             // Whoever runs on half of it must not go on.
@@ -154,7 +160,7 @@ async fn in_volume(site: &Site, target: &Target, script: &str) -> Result<String,
 
 /// Under its name the copy is complete.
 fn copy() -> String {
-    format!("rm -rf {COPY} {COPY}.part; mkdir {COPY}.part; cp -a ./* {COPY}.part/; sync; mv {COPY}.part {COPY}")
+    format!("rm -rf {COPY} {COPY}.part; mkdir {COPY}.part; cp -a ./* {COPY}.part/; mv {COPY}.part {COPY}")
 }
 
 /// May be begun again at any point of it.
