@@ -1,7 +1,7 @@
 //! Guards: what makes a run give up before its end. Nothing more is injected then, everything is healed, and what was
 //! recorded is judged; the verdict cannot be `Valid`.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -29,11 +29,11 @@ pub struct Tripped {
     pub seen: String,
 }
 
-/// Returns when the first guard trips, else never. `folder` is where the run is kept.
-pub async fn watch(guard: &Guard, cluster: &Cluster, folder: &Path) -> Tripped {
+/// Returns when the first guard trips, else never. `disks` are folders that the run fills: its own, the engine's.
+pub async fn watch(guard: &Guard, cluster: &Cluster, disks: &[PathBuf]) -> Tripped {
     let (guard, seen) = tokio::select! {
         seen = all_nodes_down(Duration::from_millis(guard.all_nodes_down_ms), cluster) => ("all_nodes_down", seen),
-        seen = disk_free(guard.disk_free_bytes, folder) => ("disk_free", seen),
+        seen = disk_free(guard.disk_free_bytes, disks) => ("disk_free", seen),
         seen = probe(guard, cluster) => ("probe", seen),
     };
     Tripped { guard, seen }
@@ -61,14 +61,16 @@ async fn all_nodes_down(limit: Duration, cluster: &Cluster) -> String {
 }
 
 /// Where `df` does not tell, there is no such guard; `harness doctor` says so.
-async fn disk_free(least: u64, folder: &Path) -> String {
+async fn disk_free(least: u64, disks: &[PathBuf]) -> String {
     let mut ticks = ticks(DISK_EVERY);
     loop {
         ticks.tick().await;
-        if let Some(free) = doctor::free_bytes(folder, ASK).await
-            && free < least
-        {
-            return format!("{free} bytes are free at {}, and the run wants {least}", folder.display());
+        for disk in disks {
+            if let Some(free) = doctor::free_bytes(disk, ASK).await
+                && free < least
+            {
+                return format!("{free} bytes are free at {}, and the run wants {least}", disk.display());
+            }
         }
     }
 }

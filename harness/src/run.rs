@@ -188,6 +188,7 @@ impl Stage<'_> {
         let progress = progress::Lines::new(&job.plan, load.epoch_us(), load.tally(), nemesis.active(), recorder.clone());
 
         let (stopper, in_force) = (load.stopper(), nemesis.active());
+        let disks = footing.disks(self.folder).await;
         let mut finish = std::pin::pin!(load.finish());
         let end_early = |why: &str| {
             self.out.note(format!("{why}: healing, then saving what was recorded"));
@@ -199,7 +200,7 @@ impl Stage<'_> {
             loaded = &mut finish => Some(loaded),
             never = progress.show(self.out) => match never {},
             () = self.interrupt.raised() => { end_early("interrupted"); None }
-            tripped = guard::watch(&job.plan.guard, footing.cluster(), self.folder) => {
+            tripped = guard::watch(&job.plan.guard, footing.cluster(), &disks) => {
                 self.note_aborted(&tripped);
                 end_early(&format!("the guard {} gives the run up: {}", tripped.guard, tripped.seen));
                 None

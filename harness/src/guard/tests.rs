@@ -50,13 +50,13 @@ async fn node(answers: state::Receiver<bool>) -> String {
 
 async fn trips(guard: &Guard, cluster: &Cluster) -> Tripped {
     let folder = tempfile::tempdir().expect("a folder");
-    tokio::time::timeout(Duration::from_secs(20), watch(guard, cluster, folder.path())).await.expect("it trips")
+    tokio::time::timeout(Duration::from_secs(20), watch(guard, cluster, &[folder.path().to_owned()])).await.expect("it trips")
 }
 
 /// Nothing trips in a time in which every guard looked.
 async fn holds(guard: &Guard, cluster: &Cluster) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
-    tokio::time::timeout(Duration::from_millis(2_500), watch(guard, cluster, folder.path())).await.is_err()
+    tokio::time::timeout(Duration::from_millis(2_500), watch(guard, cluster, &[folder.path().to_owned()])).await.is_err()
 }
 
 #[tokio::test]
@@ -79,6 +79,11 @@ async fn run_is_given_up_when_the_disk_is_nearly_full() {
     let tripped = trips(&Guard { disk_free_bytes: u64::MAX, ..calm() }, &none).await;
     assert_eq!(tripped.guard, "disk_free");
     assert!(tripped.seen.contains("bytes are free at"), "{}", tripped.seen);
+    // Nothing is ever free on a disk that has no blocks, and it is not the run's own.
+    let disks = [std::env::temp_dir(), PathBuf::from("/proc")];
+    let guard = Guard { disk_free_bytes: 1, ..calm() };
+    let tripped = tokio::time::timeout(Duration::from_secs(20), watch(&guard, &none, &disks)).await.expect("it trips");
+    assert!(tripped.seen.starts_with("0 bytes are free at /proc"), "{}", tripped.seen);
 }
 
 #[tokio::test]

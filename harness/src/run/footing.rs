@@ -1,7 +1,7 @@
 //! What a run stands on: a cluster under an engine, which outlives the harness and has to be healed, or an embedded one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -82,6 +82,17 @@ impl<'a> Footing<'a> {
             Self::Compose(compose) => &compose.site.cluster,
             Self::Embedded { embedded, .. } => embedded.cluster(),
         }
+    }
+
+    /// Folders on the disks that the run fills: its own, and where the engine keeps volumes and logs, if that is here.
+    pub(super) async fn disks(&self, folder: &Path) -> Vec<PathBuf> {
+        let mut disks = vec![folder.to_owned()];
+        if let Self::Compose(compose) = self {
+            // An engine that does not answer is told of by what needs it.
+            let engines = compose.site.engine.facts().await.map(|facts| facts.root_dir);
+            disks.extend(engines.ok().filter(|folder| folder.is_dir()));
+        }
+        disks
     }
 
     /// Ends the logs, and writes down what they and the processes tell of the run.
