@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use judge::history::{
     Answer, Complete, Entry, FORMAT, FeedState, Header, Invoke, NodeIdentity, OpKind, Outcome, Phase, Projection, Published,
-    Quiescence, Seen, reads,
+    Quiescence, Record, Seen, reads,
 };
 use judge::plan::{self, Expect, Keys, Load, Plan, Profile};
 
@@ -217,7 +217,7 @@ impl Recording {
                 stored_at,
                 answer: Some(answer),
             }))?;
-            self.put(&Entry::Record { order_id: id(order), customer_id, amount_minor, message_id })?;
+            self.put(&Entry::Record(Record { order_id: id(order), customer_id, amount_minor, message_id }))?;
         }
         self.advance(Stage::End);
         Ok(())

@@ -34,6 +34,7 @@ pub use generator::{LATE_MS, LATE_SHARE_MAX};
 use crate::case::Case;
 use crate::fate::Fate;
 use crate::figures::Figures;
+use crate::history::OrderIx;
 use crate::verdict::Finding;
 
 /// What a checker looks at.
@@ -47,7 +48,7 @@ pub(crate) struct Desk<'a> {
 
 impl Desk<'_> {
     /// Is some claim of the order lost to what a fault destroyed?
-    fn is_excused(&self, order: usize) -> bool {
+    fn is_excused(&self, order: OrderIx) -> bool {
         let fates = self.case.claims.iter().zip(self.fates);
         let first = self.case.claims.partition_point(|claim| claim.order < order);
         fates.skip(first).take_while(|(claim, _)| claim.order == order).any(|(_, fate)| matches!(fate, Fate::Excused(..)))

@@ -14,7 +14,7 @@
 //! After a rollback of Redis a node may take an order in anew that was acknowledged in the time that is gone; what it applies
 //! and shows again is [`crate::resets`]' to tell.
 
-use crate::case::{Claim, Class};
+use crate::case::{Case, Claim, Class};
 use crate::figures::backlog::{Backlog, Window};
 use crate::history::{History, NodeIx, Op, Order, Outcome, reads};
 use crate::plan::{FaultKind, Plan};
@@ -79,24 +79,25 @@ impl Limits {
     }
 
     /// The fault that excuses that an acknowledged or traced claim is missing on some nodes.
-    pub(crate) fn excuses_loss(&self, history: &History, claim: &Claim, missing: &[NodeIx]) -> Option<usize> {
-        let order = history.orders.get(claim.order)?;
-        let begun_us = begun_us(history, claim)?;
+    pub(crate) fn excuses_loss(&self, case: &Case<'_>, claim: &Claim, missing: &[NodeIx]) -> Option<usize> {
+        let history = case.history;
+        let order = history.order(claim.order);
+        let begun_us = begun_us(case, claim)?;
         let all_read = [reads::STREAM, reads::OUTBOX, reads::RECORDS].iter().all(|what| history.has_read(what));
-        if !all_read || !order.published.is_empty() || !order.rows.is_empty() {
+        if !all_read || !order.published().is_empty() || !order.rows().is_empty() {
             return None;
         }
-        let was_seen = !order.seen.is_empty() || !order.projected.is_empty();
+        let was_seen = !order.seen().is_empty() || !order.projected().is_empty();
         let excuses = |destruction: &&Destruction| {
             let within = begun_us >= destruction.inject_us && begun_us <= destruction.up_us;
             match destruction.what {
-                Destroyed::Redis => claim.class == Class::Acknowledged && within && !was_seen && order.records.is_empty(),
+                Destroyed::Redis => claim.class == Class::Acknowledged && within && !was_seen && order.records().is_empty(),
                 Destroyed::Stream | Destroyed::NewMessages => {
-                    let published = was_seen || !order.records.is_empty();
+                    let published = was_seen || !order.records().is_empty();
                     published
                         && begun_us <= destruction.up_us
                         && missing.iter().all(|node| self.had_no_chance(destruction, *node, begun_us))
-                        && (destruction.what == Destroyed::Stream || is_newer(history, order, begun_us, destruction.inject_us))
+                        && (destruction.what == Destroyed::Stream || is_newer(order, begun_us, destruction.inject_us))
                 }
             }
         };
@@ -120,17 +121,17 @@ impl Limits {
 }
 
 /// When the claim was first acknowledged, or else first sent.
-fn begun_us(history: &History, claim: &Claim) -> Option<u64> {
-    let ops = || claim.ops.iter().filter_map(|at| history.ops.get(*at));
+fn begun_us(case: &Case<'_>, claim: &Claim) -> Option<u64> {
+    let ops = || case.ops(claim);
     let acknowledged = |op: &&Op| op.outcome() == Outcome::Ok;
-    let first_ok = ops().filter(acknowledged).filter_map(|op| op.end.as_ref()).map(|end| end.t_us).min();
+    let first_ok = ops().filter(acknowledged).filter_map(|op| op.end).map(|end| end.t_us).min();
     first_ok.or_else(|| ops().map(|op| op.sent_us).min())
 }
 
 /// Was the message published only after the snapshot, as far as is known? One that a node had seen before is older, and so
 /// is one that some node had a whole lease's time to publish.
-fn is_newer(history: &History, order: &Order, begun_us: u64, snapshot_us: u64) -> bool {
-    let first_seen_us = order.seen.iter().filter_map(|at| history.seen.get(*at)).map(|seen| seen.t_us).min();
+fn is_newer(order: Order<'_>, begun_us: u64, snapshot_us: u64) -> bool {
+    let first_seen_us = order.seen().iter().map(|seen| seen.t_us).min();
     first_seen_us.map_or(begun_us + LEASE_US >= snapshot_us, |seen_us| seen_us >= snapshot_us)
 }
 

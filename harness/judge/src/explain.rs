@@ -1,14 +1,13 @@
 //! One order, explained to somebody who has never seen the run: what was asked, what happened when, what is wrong, and the
 //! fewest operations that show it.
 
-mod part;
 mod timeline;
 
 use crate::case::{Case, Class};
 use crate::checkers::{self, Desk};
 use crate::fate::{self, Fate};
 use crate::figures::Figures;
-use crate::history::{History, Sample};
+use crate::history::{History, OrderIx, Sample};
 use crate::life::{content, life};
 use crate::plan::Plan;
 use crate::verdict::{Finding, OrderLife, Verdict};
@@ -33,9 +32,9 @@ pub struct Explanation {
 /// Explains one order; `None` if the history has none with this id.
 #[must_use]
 pub fn explain(plan: &Plan, history: &History, samples: &[Sample], order_id: &str) -> Option<Explanation> {
-    let number = history.orders.iter().position(|order| order.id == order_id)?;
+    let number = history.orders().find(|order| order.id() == order_id)?.number;
     let case = Case::new(plan, history, samples);
-    let alone = part::alone(history, number, |_| true);
+    let alone = history.order(number).alone(|_| true);
     let findings: Vec<Finding> = findings(plan, &alone).into_iter().filter(|finding| finding.verdict != Verdict::Valid).collect();
     let wrong = findings.iter().filter(|finding| finding.verdict == Verdict::Invalid);
     let smallest =
@@ -59,13 +58,13 @@ fn findings(plan: &Plan, history: &History) -> Vec<Finding> {
 }
 
 /// Leaves operations out, one after the other, as long as the checker still finds the order wrong.
-fn smallest(plan: &Plan, history: &History, order: usize, checker: &str) -> Option<Vec<u64>> {
-    let mut kept: Vec<u64> = history.orders[order].ops.iter().map(|at| history.ops[*at].number).collect();
+fn smallest(plan: &Plan, history: &History, order: OrderIx, checker: &str) -> Option<Vec<u64>> {
+    let mut kept: Vec<u64> = history.order(order).ops().iter().map(|op| op.number).collect();
     if kept.len() > SEARCHED {
         return None;
     }
     let shows = |kept: &[u64]| {
-        let part = part::alone(history, order, |op| kept.contains(&op));
+        let part = history.order(order).alone(|op| kept.contains(&op));
         findings(plan, &part).iter().any(|finding| finding.name == checker && finding.verdict == Verdict::Invalid)
     };
     let mut at = 0;
@@ -80,7 +79,7 @@ fn smallest(plan: &Plan, history: &History, order: usize, checker: &str) -> Opti
     Some(kept)
 }
 
-fn claims(case: &Case<'_>, order: usize) -> Vec<String> {
+fn claims(case: &Case<'_>, order: OrderIx) -> Vec<String> {
     let claims = case.claims_of(order).iter();
     claims
         .map(|claim| {
@@ -99,7 +98,7 @@ fn claims(case: &Case<'_>, order: usize) -> Vec<String> {
                 Fate::Refused => "it must have no effect".to_owned(),
                 Fate::Unresolved(why) | Fate::Unjudged(why) => format!("it cannot be told what became of it: {why}"),
             };
-            format!("{}: {said}; {became}", content(&claim.customer_id, Some(claim.amount_minor)))
+            format!("{}: {said}; {became}", content(case.history.text(claim.customer_id), Some(claim.amount_minor)))
         })
         .collect()
 }

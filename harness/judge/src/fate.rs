@@ -1,7 +1,7 @@
 //! What became of each claim, from all the evidence at the end of a run.
 
 use crate::case::{Case, Claim, Class};
-use crate::history::{NodeIx, reads};
+use crate::history::{NodeIx, OrderIx, reads};
 
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn lost_or_applied(case: &Case<'_>, claim: &Claim) -> Fate {
 }
 
 fn lost(case: &Case<'_>, claim: &Claim, nodes: Vec<NodeIx>) -> Fate {
-    match case.limits.excuses_loss(case.history, claim, &nodes) {
+    match case.limits.excuses_loss(case, claim, &nodes) {
         Some(fault) => Fate::Excused(nodes, fault),
         None => Fate::Lost(nodes),
     }
@@ -109,23 +109,20 @@ fn lost(case: &Case<'_>, claim: &Claim, nodes: Vec<NodeIx>) -> Fate {
 /// A trace that tells the claim's very content.
 pub(crate) fn has_own_trace(case: &Case<'_>, claim: &Claim) -> bool {
     let history = case.history;
-    let order = &history.orders[claim.order];
-    let published = order.published.iter().any(|at| {
-        let answer = &history.published[*at].answer;
-        claim.has_content(&answer.customer_id, answer.amount_minor)
+    let order = history.order(claim.order);
+    let published = order.published().iter().any(|message| {
+        let answer = history.answer(message.answer);
+        claim.has_content(answer.customer_id, answer.amount_minor)
     });
-    let recorded = order.records.iter().any(|at| {
-        let record = &history.records[*at];
-        claim.has_content(&record.customer_id, record.amount_minor)
-    });
+    let recorded = order.records().iter().any(|record| claim.has_content(record.customer_id, record.amount_minor));
     let mut projected = case.projected(claim.order);
-    published || recorded || projected.any(|entry| claim.has_content(&entry.customer_id, entry.amount_minor))
+    published || recorded || projected.any(|entry| claim.has_content(entry.customer_id, entry.amount_minor))
 }
 
 /// A trace of the order that does not tell its content.
-fn has_bare_trace(case: &Case<'_>, order: usize) -> bool {
-    let order = &case.history.orders[order];
-    !order.seen.is_empty() || !order.rows.is_empty()
+fn has_bare_trace(case: &Case<'_>, order: OrderIx) -> bool {
+    let order = case.history.order(order);
+    !order.seen().is_empty() || !order.rows().is_empty()
 }
 
 /// The first final read that is missing for the proof that something left no trace.

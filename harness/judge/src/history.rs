@@ -3,17 +3,29 @@
 //! `t_us` is microseconds on the run's one monotonic clock, which starts when the recorder is made.
 //! Wall-clock times (`*_at`) are kept as the cluster gave them: RFC 3339, UTC.
 
+mod answers;
 mod build;
 mod index;
+mod line;
+mod lists;
+mod op_numbers;
+mod orders;
 mod read;
+mod text;
+mod wall;
 
 use std::collections::BTreeMap;
 
 pub use index::{
-    Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, Order, ProjectedOrder,
-    PublishedMessage, ReadEnd, Reading, StoredRecord,
+    AnswerIx, Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, OrderIx, ProjectedOrder,
+    PublishedMessage, ReadEnd, Reading, StoredRecord, Told,
 };
+pub use lists::Found;
+pub use orders::Order;
 pub use read::{HistoryError, Torn, read, read_samples};
+pub use text::Text;
+pub use wall::Wall;
+pub(crate) use wall::wall_us;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +63,7 @@ pub mod reads {
     }
 }
 
-/// One line of `history.ndjson`.
+/// One line of `history.ndjson`. The types of its most frequent lines are generic, so that the reader can borrow their texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Entry {
@@ -84,7 +96,7 @@ pub enum Entry {
     /// Final read: one message of the stream.
     Published(Published),
     /// Final read: one idempotency record.
-    Record { order_id: String, customer_id: String, amount_minor: Option<u64>, message_id: String },
+    Record(Record),
     /// Final read: something left in the outbox.
     Row(Row),
     /// Final read: messages that a node set aside because it could not apply them.
@@ -148,17 +160,17 @@ pub enum Phase {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Invoke {
+pub struct Invoke<S = String> {
     pub t_us: u64,
     /// Unique in the run.
     pub op: u64,
     /// The logical client.
     pub process: u32,
-    pub node: String,
+    pub node: S,
     /// When the schedule wanted it sent.
     pub intended_us: u64,
-    pub order_id: String,
-    pub customer_id: String,
+    pub order_id: S,
+    pub customer_id: S,
     pub amount_minor: u64,
     pub kind: OpKind,
 }
@@ -175,7 +187,7 @@ pub enum OpKind {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Complete {
+pub struct Complete<S = String> {
     pub t_us: u64,
     pub op: u64,
     pub outcome: Outcome,
@@ -186,10 +198,10 @@ pub struct Complete {
     pub replayed: bool,
     /// The body of a 200 or 201, as far as it could be read.
     #[serde(default)]
-    pub answer: Option<Answer>,
+    pub answer: Option<Answer<S>>,
     /// What went wrong, for humans.
     #[serde(default)]
-    pub error: Option<String>,
+    pub error: Option<S>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -202,14 +214,14 @@ pub enum Outcome {
 
 /// A placed order as a node describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    pub order_id: String,
-    pub customer_id: String,
+pub struct Answer<S = String> {
+    pub order_id: S,
+    pub customer_id: S,
     /// `None` where the amount on the wire is not an exact number of minor units.
     pub amount_minor: Option<u64>,
-    pub message_id: String,
-    pub accepted_by: String,
-    pub accepted_at: String,
+    pub message_id: S,
+    pub accepted_by: S,
+    pub accepted_at: S,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -247,15 +259,15 @@ pub enum Step {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Seen<S = String> {
     pub t_us: u64,
-    pub node: String,
+    pub node: S,
     pub position: u64,
-    pub order_id: String,
-    pub message_id: String,
+    pub order_id: S,
+    pub message_id: S,
     pub sequence: u64,
-    pub accepted_at: String,
-    pub applied_at: String,
+    pub accepted_at: S,
+    pub applied_at: S,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -282,27 +294,36 @@ pub struct Quiescence {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Projection {
-    pub node: String,
+pub struct Projection<S = String> {
+    pub node: S,
     pub position: u64,
     pub sequence: u64,
-    pub order_id: String,
-    pub customer_id: String,
+    pub order_id: S,
+    pub customer_id: S,
     pub amount_minor: Option<u64>,
-    pub message_id: String,
+    pub message_id: S,
     pub applied: u64,
-    pub applied_at: String,
+    pub applied_at: S,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Published {
+pub struct Published<S = String> {
     pub sequence: u64,
     /// `Nats-Msg-Id`.
-    pub message_id: String,
+    pub message_id: S,
     /// When the stream stored it, RFC 3339.
-    pub stored_at: String,
+    pub stored_at: S,
     /// `None` where the payload is no order.
-    pub answer: Option<Answer>,
+    pub answer: Option<Answer<S>>,
+}
+
+/// An idempotency record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record<S = String> {
+    pub order_id: S,
+    pub customer_id: S,
+    pub amount_minor: Option<u64>,
+    pub message_id: S,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,114 +1,122 @@
 //! The life of one order as the history tells it, stage by stage: the evidence that a finding names.
 
 use crate::case::Case;
-use crate::history::{NodeIx, Op, Order, Outcome, RowState, reads};
+use crate::history::{NodeIx, Op, Order, OrderIx, Outcome, RowState, reads};
 use crate::verdict::{NAMED, OrderLife, Stage};
 
 /// How long after its last known moment a fault still counts as being over an order: one lease.
 const AFTERMATH_US: u64 = 5_000_000;
 
 /// The lives of the first few of `orders`.
-pub(crate) fn lives(case: &Case<'_>, orders: impl IntoIterator<Item = usize>) -> Vec<OrderLife> {
+pub(crate) fn lives(case: &Case<'_>, orders: impl IntoIterator<Item = OrderIx>) -> Vec<OrderLife> {
     orders.into_iter().take(NAMED).map(|order| life(case, order)).collect()
 }
 
 /// All that is known of an order.
-pub(crate) fn life(case: &Case<'_>, number: usize) -> OrderLife {
-    let order = &case.history.orders[number];
-    let applied = applied_on(case, order);
+pub(crate) fn life(case: &Case<'_>, number: OrderIx) -> OrderLife {
+    let order = case.history.order(number);
+    let applied = applied_on(order);
     let (stage, reached) = reached(case, order, &applied);
-    OrderLife { order_id: order.id.clone(), stage, reached, steps: steps(case, order), faults: faults(case, order) }
+    OrderLife { order_id: order.id().to_owned(), stage, reached, steps: steps(case, order), faults: faults(case, order) }
 }
 
-fn applied_on(case: &Case<'_>, order: &Order) -> Vec<NodeIx> {
-    let projected = order.projected.iter().map(|at| &case.history.projected[*at]).filter(|entry| entry.applied > 0);
+fn applied_on(order: Order<'_>) -> Vec<NodeIx> {
+    let projected = order.projected().iter().filter(|entry| entry.applied > 0);
     let mut nodes: Vec<NodeIx> = projected.map(|entry| entry.node).collect();
     nodes.sort_unstable();
     nodes.dedup();
     nodes
 }
 
-fn reached(case: &Case<'_>, order: &Order, applied: &[NodeIx]) -> (Stage, String) {
+fn reached(case: &Case<'_>, order: Order<'_>, applied: &[NodeIx]) -> (Stage, String) {
     let history = case.history;
     let lacking: Vec<NodeIx> = case.required.iter().copied().filter(|node| !applied.contains(node)).collect();
     if !applied.is_empty() {
         let lacking = if lacking.is_empty() { String::new() } else { format!(", missing on {}", case.names(&lacking)) };
         return (Stage::Applied, format!("applied on {}{lacking}", case.names(applied)));
     }
-    if let Some(seen) = order.seen.first().map(|at| &history.seen[*at]) {
+    if let Some(seen) = order.seen().first() {
         return (Stage::Applied, format!("seen on {}, in no projection", history.node_name(seen.node)));
     }
-    if let Some(message) = order.published.first().map(|at| &history.published[*at]) {
+    if let Some(message) = order.published().first() {
         return (Stage::Published, format!("published as sequence {}, applied nowhere", message.sequence));
     }
     let never = if history.has_read(reads::STREAM) { "never published" } else { "the stream was not read" };
-    if let Some(row) = order.rows.first().map(|at| &history.rows[*at]) {
+    if let Some(row) = order.rows().first() {
         return (Stage::Stored, format!("in the outbox ({}), {never}", row_state(row.state)));
     }
-    if !order.records.is_empty() {
+    if !order.records().is_empty() {
         let row = if history.has_read(reads::OUTBOX) { "its outbox row is gone" } else { "the outbox was not read" };
         return (Stage::Stored, format!("recorded as accepted, {row}, {never}"));
     }
-    let ops = || order.ops.iter().map(|at| &history.ops[*at]);
+    let ops = || order.ops().iter();
     let record = if history.has_read(reads::RECORDS) { "no record" } else { "the records were not read" };
     if let Some(op) = ops().find(|op| op.outcome() == Outcome::Ok) {
         let node = history.node_name(op.node);
         return (Stage::Answered, format!("answered {} by {node}, {record}, {never}", status(op)));
     }
-    if let Some(op) = ops().find(|op| op.end.as_ref().is_some_and(|end| end.status.is_some())) {
+    if let Some(op) = ops().find(|op| op.status().is_some()) {
         return (Stage::Answered, format!("answered {} by {}", status(op), history.node_name(op.node)));
     }
-    if order.ops.is_empty() {
+    if order.ops().is_empty() {
         return (Stage::Intended, "never attempted".to_owned());
     }
     (Stage::Sent, format!("sent, no answer, {record}, {never}"))
 }
 
-fn steps(case: &Case<'_>, order: &Order) -> Vec<String> {
+fn steps(case: &Case<'_>, order: Order<'_>) -> Vec<String> {
     let history = case.history;
     let mut steps = Vec::new();
-    for op in order.ops.iter().take(NAMED).map(|at| &history.ops[*at]) {
+    for op in order.ops().iter().take(NAMED) {
         steps.push(op_step(case, op));
     }
-    if order.ops.len() > NAMED {
-        steps.push(format!("and {} more operations", order.ops.len() - NAMED));
+    if order.ops().len() > NAMED {
+        steps.push(format!("and {} more operations", order.ops().len() - NAMED));
     }
-    for record in order.records.iter().map(|at| &history.records[*at]) {
-        steps.push(format!("record: message {}, {}", record.message_id, content(&record.customer_id, record.amount_minor)));
+    for record in order.records().iter() {
+        steps.push(format!(
+            "record: message {}, {}",
+            history.text(record.message_id),
+            content(history.text(record.customer_id), record.amount_minor)
+        ));
     }
-    for row in order.rows.iter().map(|at| &history.rows[*at]) {
+    for row in order.rows().iter() {
         let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
         steps.push(format!("outbox row {}: {}{error}", row.message_id, row_state(row.state)));
     }
-    for message in order.published.iter().map(|at| &history.published[*at]) {
-        let answer = &message.answer;
-        let content = content(&answer.customer_id, answer.amount_minor);
+    for message in order.published().iter() {
+        let answer = history.answer(message.answer);
+        let content = content(history.text(answer.customer_id), answer.amount_minor);
         steps.push(format!(
             "published: sequence {}, message {}, {content}, stored {}",
-            message.sequence, message.message_id, message.stored_at
+            message.sequence,
+            history.text(message.message_id),
+            history.wall(message.stored_at)
         ));
     }
-    for seen in order.seen.iter().map(|at| &history.seen[*at]) {
+    for seen in order.seen().iter() {
         let node = history.node_name(seen.node);
         steps.push(format!("{} seen on {node} at position {}", at(case, seen.t_us), seen.position));
     }
-    for entry in order.projected.iter().map(|at| &history.projected[*at]) {
+    for entry in order.projected().iter() {
         let node = history.node_name(entry.node);
-        let content = content(&entry.customer_id, entry.amount_minor);
+        let content = content(history.text(entry.customer_id), entry.amount_minor);
         steps.push(format!("{node} holds it at position {}, applied {} times, {content}", entry.position, entry.applied));
     }
     steps
 }
 
 fn op_step(case: &Case<'_>, op: &Op) -> String {
-    let node = case.history.node_name(op.node);
-    let content = content(&op.customer_id, Some(op.amount_minor));
+    let history = case.history;
+    let node = history.node_name(op.node);
+    let content = content(history.text(op.customer_id), Some(op.amount_minor));
     let end = match &op.end {
         None => "no end recorded".to_owned(),
         Some(end) => {
-            let error = end.error.as_deref().map(|error| format!(" ({error})")).unwrap_or_default();
+            let error = end.error.map(|error| format!(" ({})", history.text(error))).unwrap_or_default();
             let replayed = if end.replayed { ", replayed" } else { "" };
-            let message = end.answer.as_ref().map(|answer| format!(", message {}", answer.message_id)).unwrap_or_default();
+            let message = end.answer.map(|answer| history.text(history.answer(answer).message_id));
+            let message = message.map(|id| format!(", message {id}")).unwrap_or_default();
             format!("{} {}{replayed}{message}{error}", at(case, end.t_us), status(op))
         }
     };
@@ -116,12 +124,11 @@ fn op_step(case: &Case<'_>, op: &Op) -> String {
 }
 
 /// The faults whose window meets the order's life, from its first intended start to its last known moment.
-fn faults(case: &Case<'_>, order: &Order) -> Vec<String> {
-    let history = case.history;
-    let ops = || order.ops.iter().map(|at| &history.ops[*at]);
+fn faults(case: &Case<'_>, order: Order<'_>) -> Vec<String> {
+    let ops = || order.ops().iter();
     let from_us = ops().map(|op| op.intended_us).min().unwrap_or(0);
     let ended = ops().filter_map(|op| op.end.as_ref()).map(|end| end.t_us).max().unwrap_or(from_us);
-    let seen = order.seen.iter().map(|at| history.seen[*at].t_us).max().unwrap_or(from_us);
+    let seen = order.seen().iter().map(|seen| seen.t_us).max().unwrap_or(from_us);
     let until_us = ended.max(seen) + AFTERMATH_US;
     let windows = case.backlog.windows.iter().zip(case.plan.faults.iter().zip(&case.spans));
     windows

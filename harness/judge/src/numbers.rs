@@ -20,3 +20,8 @@ pub(crate) fn many(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
+
+/// A number of things that a history tells of, or an index of one: its reader takes none that has more than four bytes can count.
+pub(crate) fn fit(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or_else(|_| unreachable!("a history has fewer lines than that"))
+}

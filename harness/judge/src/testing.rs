@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::history::{
     Answer, Complete, Entry, FaultStep, FeedState, Header, History, Invoke, NodeIdentity, OpKind, Outcome, Phase, Projection,
-    Published, Quiescence, Sample, Seen, Step, read, reads,
+    Published, Quiescence, Record, Sample, Seen, Step, read, reads,
 };
 use crate::plan::{Expect, FORMAT, Fault, FaultKind, Keys, Load, Plan, Profile};
 use crate::report::Report;
@@ -129,12 +129,12 @@ impl Story {
                 story.see(node, order, order + 1, intended_us(order) + 8_000);
                 story.project(node, order, 1);
             }
-            story.entries.push(Entry::Record {
+            story.entries.push(Entry::Record(Record {
                 order_id: id(order),
                 customer_id: customer(order),
                 amount_minor: Some(amount(order)),
                 message_id: message(order),
-            });
+            }));
         }
         story
     }
@@ -245,7 +245,7 @@ impl Story {
     }
 
     pub(crate) fn no_record(&mut self, order: u64) {
-        self.remove(|entry| matches!(entry, Entry::Record { order_id, .. } if *order_id == id(order)));
+        self.remove(|entry| matches!(entry, Entry::Record(record) if record.order_id == id(order)));
     }
 
     /// How operation `op` ended.
@@ -338,7 +338,7 @@ impl Story {
             let what = match entry {
                 Entry::Published(_) => reads::STREAM.to_owned(),
                 Entry::Row(_) => reads::OUTBOX.to_owned(),
-                Entry::Record { .. } => reads::RECORDS.to_owned(),
+                Entry::Record(_) => reads::RECORDS.to_owned(),
                 Entry::Projection(held) => reads::projection(&held.node),
                 Entry::Ledger { node, .. } => reads::ledger(node),
                 _ => continue,

@@ -1,6 +1,6 @@
 //! Every idempotency record of the run.
 
-use judge::history::Entry;
+use judge::history::{Entry, Record};
 
 use super::{PATIENCE, ReadError, Tally, Unreadable};
 use crate::cluster::Cluster;
@@ -24,12 +24,12 @@ pub(super) async fn read(cluster: &Cluster, tally: &mut Tally<'_>) -> Result<(),
                 continue;
             };
             match wire::record::record(id, &value) {
-                Ok(record) => tally.write(&Entry::Record {
+                Ok(record) => tally.write(&Entry::Record(Record {
                     order_id: record.order_id,
                     customer_id: record.customer_id,
                     amount_minor: Some(record.amount_minor),
                     message_id: record.message_id,
-                }),
+                })),
                 Err(error) => unreadable.note(&format!("the record of {id}: {error}")),
             }
         }

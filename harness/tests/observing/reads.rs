@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use harness::cluster::Cluster;
 use harness::final_reads::read_all;
-use judge::history::{Entry, Row, RowState};
+use judge::history::{Entry, Record, Row, RowState};
 
 use crate::scripted::{ScriptedNode, id};
 use crate::services;
@@ -113,7 +113,7 @@ async fn records_of_the_run_are_read_and_broken_ones_are_told_of() {
     let cluster = cluster(&[], &services.redis_address, &nowhere());
     read(&stage, &cluster, &[]).await;
     let records = stage.entries().into_iter().filter_map(|entry| match entry {
-        Entry::Record { order_id, customer_id, amount_minor, message_id } => {
+        Entry::Record(Record { order_id, customer_id, amount_minor, message_id }) => {
             Some((order_id, customer_id, amount_minor, message_id))
         }
         _ => None,

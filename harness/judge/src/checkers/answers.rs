@@ -1,11 +1,11 @@
 //! Answers: each echoes its own request, a replay repeats the first answer, a conflict is refused and nothing else is,
 //! and every status is in the contract's table. The answer that the stream carries stands under its own message id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Desk, forgotten};
 use crate::case::{Case, Claim};
-use crate::history::{Answer, Op, Outcome};
+use crate::history::{AnswerIx, History, Op, OrderIx, Outcome, Text};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -18,17 +18,17 @@ const BESIDE_CONTRACT: [u16; 3] = [401, 405, 408];
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "answers";
     let case = desk.case;
-    let mut wrong: Vec<usize> = Vec::new();
+    let mut wrong: Vec<OrderIx> = Vec::new();
     let mut evidence = Vec::new();
     for claim in &case.claims {
-        let mut found: Vec<String> = case.ops(claim).filter_map(bad_echo).collect();
+        let mut found: Vec<String> = case.ops(claim).filter_map(|op| bad_echo(case.history, op)).collect();
         found.extend(changed_answer(case, claim));
-        if !forgotten::is_excused(case, &case.history.orders[claim.order]) {
+        if !forgotten::is_excused(case, case.history.order(claim.order)) {
             found.extend(wrong_conflict(case, claim));
         }
         if !found.is_empty() {
             wrong.push(claim.order);
-            evidence.push(format!("{}: {}", case.history.orders[claim.order].id, found.join("; ")));
+            evidence.push(format!("{}: {}", case.history.order_id(claim.order), found.join("; ")));
         }
     }
     for (order, what) in mislabelled(case) {
@@ -57,9 +57,9 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 }
 
 /// An answer that took an operation for done must be about this operation, and one of the two that say so.
-fn bad_echo(op: &Op) -> Option<String> {
-    let end = op.end.as_ref().filter(|end| end.outcome == Outcome::Ok)?;
-    let Some(answer) = &end.answer else {
+fn bad_echo(history: &History, op: &Op) -> Option<String> {
+    let end = op.end.filter(|end| end.outcome == Outcome::Ok)?;
+    let Some(answer) = end.answer.map(|answer| history.answer(answer)) else {
         return Some(format!("operation {} was taken as done without an answer", op.number));
     };
     if !matches!(end.status, Some(200 | 201)) {
@@ -67,23 +67,23 @@ fn bad_echo(op: &Op) -> Option<String> {
     }
     let echoes = answer.customer_id == op.customer_id && answer.amount_minor == Some(op.amount_minor);
     (!echoes).then(|| {
-        format!("the answer to operation {} tells another content: {} {:?}", op.number, answer.customer_id, answer.amount_minor)
+        let customer = history.text(answer.customer_id);
+        format!("the answer to operation {} tells another content: {customer} {:?}", op.number, answer.amount_minor)
     })
 }
 
 /// All answers of one claim under one message id are the same. (Several message ids are a duplicate.)
 fn changed_answer(case: &Case<'_>, claim: &Claim) -> Option<String> {
-    let id = &case.history.orders[claim.order].id;
-    let mut by_message: BTreeMap<&str, &Answer> = BTreeMap::new();
+    let history = case.history;
+    let id = history.order_id(claim.order);
+    let mut by_message: HashMap<Text, AnswerIx> = HashMap::new();
     for op in case.ops(claim).filter(|op| op.outcome() == Outcome::Ok) {
-        let Some(answer) = op.end.as_ref().and_then(|end| end.answer.as_ref()) else {
-            continue;
-        };
-        if answer.order_id != *id {
-            return Some(format!("the answer to operation {} is about {}", op.number, answer.order_id));
+        let Some(answer) = op.answer() else { continue };
+        let told = history.answer(answer);
+        if history.text(told.order_id) != id {
+            return Some(format!("the answer to operation {} is about {}", op.number, history.text(told.order_id)));
         }
-        let first = by_message.entry(&answer.message_id).or_insert(answer);
-        if *first != answer {
+        if *by_message.entry(told.message_id).or_insert(answer) != answer {
             return Some(format!("operation {} got another answer than the first", op.number));
         }
     }
@@ -96,7 +96,7 @@ fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
     let first = refused.first()?;
     let rivals = case.claims_of(claim.order).iter().filter(|other| *other != claim);
     let rival_sent_us = rivals.flat_map(|rival| case.ops(rival)).map(|op| op.sent_us).min();
-    let ended = |op: &Op| op.end.as_ref().map_or(u64::MAX, |end| end.t_us);
+    let ended = |op: &Op| op.end.map_or(u64::MAX, |end| end.t_us);
     if let Some(op) = refused.iter().find(|op| rival_sent_us.is_none_or(|sent_us| sent_us > ended(op))) {
         return Some(format!("operation {} was refused as a conflict, and no other content had been sent", op.number));
     }
@@ -113,16 +113,16 @@ fn wrong_conflict(case: &Case<'_>, claim: &Claim) -> Option<String> {
 }
 
 /// Messages whose `Nats-Msg-Id`, by which the stream knows duplicates, is not that of the order that they carry.
-fn mislabelled(case: &Case<'_>) -> Vec<(usize, String)> {
+fn mislabelled(case: &Case<'_>) -> Vec<(OrderIx, String)> {
     let history = case.history;
-    let wrong = history.published.iter().filter(|message| {
-        let (header, payload) = (&message.message_id, &message.answer.message_id);
-        !header.is_empty() && !payload.is_empty() && header != payload
+    let labels = history.published.iter().map(|message| {
+        let payload = history.answer(message.answer).message_id;
+        (message, history.text(message.message_id), history.text(payload))
     });
+    let wrong = labels.filter(|(_, header, payload)| !header.is_empty() && !payload.is_empty() && header != payload);
     wrong
-        .map(|message| {
-            let (id, sequence) = (&history.orders[message.order].id, message.sequence);
-            let (header, payload) = (&message.message_id, &message.answer.message_id);
+        .map(|(message, header, payload)| {
+            let (id, sequence) = (history.order_id(message.order), message.sequence);
             (message.order, format!("{id}: sequence {sequence} is labelled {header} and carries message {payload}"))
         })
         .collect()

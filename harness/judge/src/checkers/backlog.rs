@@ -79,8 +79,7 @@ fn overfull(case: &Case<'_>, looks: &[Look]) -> Option<String> {
 
 /// When each order was sent for the first time.
 fn first_sends(case: &Case<'_>) -> Vec<u64> {
-    let ops = &case.history.ops;
-    case.history.orders.iter().filter_map(|order| order.ops.iter().map(|at| ops[*at].sent_us).min()).collect()
+    case.history.orders().filter_map(|order| order.ops().iter().map(|op| op.sent_us).min()).collect()
 }
 
 fn starved(case: &Case<'_>, looks: &[Look]) -> Option<String> {

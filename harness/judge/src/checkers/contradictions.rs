@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Desk;
 use crate::case::{Case, Class};
-use crate::history::reads;
+use crate::history::{Order, Text, reads};
 use crate::life::{content, lives};
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -21,11 +21,11 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     let mut open = Vec::new();
     let mut evidence = Vec::new();
-    for (number, order) in case.history.orders.iter().enumerate() {
-        let told = case.claims_of(number).iter().any(|claim| claim.class == Class::Acknowledged);
-        let Some(found) = (!told).then(|| differing(case, number)).flatten() else { continue };
-        open.push(number);
-        evidence.push(format!("{}: {found}", order.id));
+    for order in case.history.orders() {
+        let told = case.claims_of(order.number).iter().any(|claim| claim.class == Class::Acknowledged);
+        let Some(found) = (!told).then(|| differing(case, order)).flatten() else { continue };
+        open.push(order.number);
+        evidence.push(format!("{}: {found}", order.id()));
     }
     if open.is_empty() {
         return Finding::valid(NAME, "all traces of an order tell the same");
@@ -36,25 +36,26 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 }
 
 /// Two places of one order that tell different messages or contents.
-fn differing(case: &Case<'_>, number: usize) -> Option<String> {
+fn differing(case: &Case<'_>, order: Order<'_>) -> Option<String> {
     let history = case.history;
-    let order = &history.orders[number];
     let mut messages: BTreeMap<&str, String> = BTreeMap::new();
     let mut contents: BTreeMap<(&str, Option<u64>), String> = BTreeMap::new();
-    for record in order.records.iter().map(|at| &history.records[*at]) {
-        messages.entry(&record.message_id).or_insert_with(|| reads::RECORDS.to_owned());
-        contents.entry((&record.customer_id, record.amount_minor)).or_insert_with(|| reads::RECORDS.to_owned());
+    let told = |customer: Text, amount_minor| (history.text(customer), amount_minor);
+    for record in order.records().iter() {
+        messages.entry(history.text(record.message_id)).or_insert_with(|| reads::RECORDS.to_owned());
+        contents.entry(told(record.customer_id, record.amount_minor)).or_insert_with(|| reads::RECORDS.to_owned());
     }
-    for message in order.published.iter().map(|at| &history.published[*at]) {
-        messages.entry(&message.answer.message_id).or_insert_with(|| reads::STREAM.to_owned());
-        contents.entry((&message.answer.customer_id, message.answer.amount_minor)).or_insert_with(|| reads::STREAM.to_owned());
+    for message in order.published().iter() {
+        let answer = history.answer(message.answer);
+        messages.entry(history.text(answer.message_id)).or_insert_with(|| reads::STREAM.to_owned());
+        contents.entry(told(answer.customer_id, answer.amount_minor)).or_insert_with(|| reads::STREAM.to_owned());
     }
-    for entry in case.projected(number) {
+    for entry in order.projected().iter() {
         let place = || reads::projection(history.node_name(entry.node));
-        messages.entry(&entry.message_id).or_insert_with(place);
-        contents.entry((&entry.customer_id, entry.amount_minor)).or_insert_with(place);
+        messages.entry(history.text(entry.message_id)).or_insert_with(place);
+        contents.entry(told(entry.customer_id, entry.amount_minor)).or_insert_with(place);
     }
-    for row in order.rows.iter().map(|at| &history.rows[*at]) {
+    for row in order.rows().iter() {
         messages.entry(&row.message_id).or_insert_with(|| reads::OUTBOX.to_owned());
     }
     let two = |told: Vec<String>| (told.len() > 1).then(|| told.join(", "));

@@ -4,11 +4,11 @@
 //! Each node's digest over what counts is told, so that runs and nodes can be compared at a glance; where nodes differ, the
 //! first differences are told in full.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{NodeIx, reads};
+use crate::history::{NodeIx, OrderIx, Text, reads};
 use crate::life::{content, lives, money};
 use crate::numbers::many;
 use crate::seed::{FNV1A, fnv1a};
@@ -21,7 +21,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     // A node that took a message before it was destroyed has what the others cannot get any more.
     let (excused, orders): (Vec<_>, Vec<_>) =
         differing_orders(case, &read).into_iter().partition(|(order, _)| desk.is_excused(*order));
-    let customers: BTreeSet<&str> = excused.iter().flat_map(|(order, _)| customers(case, *order)).collect();
+    let customers: HashSet<Text> = excused.iter().flat_map(|(order, _)| customers(case, *order)).collect();
     let ledgers = differing_ledgers(case, &customers);
     let count = orders.len() + ledgers.len();
     if count > 0 && !case.is_quiescent() {
@@ -52,7 +52,7 @@ fn digest(case: &Case<'_>, node: NodeIx) -> String {
     let (mut count, mut digest) = (0_u64, 0_u64);
     for held in history.projected.iter().filter(|held| held.node == node) {
         // With an end behind each text, so that neighbours cannot run into each other.
-        let texts = [history.orders[held.order].id.as_str(), held.customer_id.as_str()];
+        let texts = [history.order_id(held.order), history.text(held.customer_id)];
         let hash = texts.iter().fold(FNV1A, |hash, text| fnv1a(fnv1a(hash, text.as_bytes()), &[0xFF]));
         let numbers = [held.amount_minor.unwrap_or(u64::MAX), held.applied];
         digest = digest.wrapping_add(numbers.iter().fold(hash, |hash, number| fnv1a(hash, &number.to_le_bytes())));
@@ -61,13 +61,13 @@ fn digest(case: &Case<'_>, node: NodeIx) -> String {
     format!("{}: {}, digest {digest:016x}", history.node_name(node), many(usize::try_from(count).unwrap_or(usize::MAX), "order"))
 }
 
-fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
+fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(OrderIx, String)> {
     let mut differing = Vec::new();
-    for (number, order) in case.history.orders.iter().enumerate() {
+    for order in case.history.orders() {
         let holds = |node: NodeIx| {
-            let entries = case.projected(number).filter(move |entry| entry.node == node);
+            let entries = order.projected().iter().filter(move |entry| entry.node == node);
             let mut held: Vec<Held<'_>> =
-                entries.map(|entry| (entry.customer_id.as_str(), entry.amount_minor, entry.applied)).collect();
+                entries.map(|entry| (case.history.text(entry.customer_id), entry.amount_minor, entry.applied)).collect();
             held.sort_unstable();
             held
         };
@@ -78,13 +78,13 @@ fn differing_orders(case: &Case<'_>, nodes: &[NodeIx]) -> Vec<(usize, String)> {
         if let Some(other) = others.iter().find(|node| holds(**node) != reference) {
             let line = format!(
                 "{}: {} holds {}, {} {}",
-                order.id,
+                order.id(),
                 case.history.node_name(*first),
                 held(&reference),
                 case.history.node_name(*other),
                 held(&holds(*other))
             );
-            differing.push((number, line));
+            differing.push((order.number, line));
         }
     }
     differing
@@ -102,25 +102,22 @@ fn held(entries: &[Held<'_>]) -> String {
 }
 
 /// The customers that the order names anywhere.
-fn customers<'a>(case: &Case<'a>, order: usize) -> impl Iterator<Item = &'a str> {
-    case.projected(order).map(|entry| entry.customer_id.as_str())
+fn customers(case: &Case<'_>, order: OrderIx) -> impl Iterator<Item = Text> {
+    case.projected(order).map(|entry| entry.customer_id)
 }
 
 /// Without those customers whose lines have to differ; each line is held against its own projection elsewhere.
-fn differing_ledgers(case: &Case<'_>, without: &BTreeSet<&str>) -> Vec<String> {
+fn differing_ledgers(case: &Case<'_>, without: &HashSet<Text>) -> Vec<String> {
     let history = case.history;
     let read: Vec<NodeIx> =
         case.required.iter().copied().filter(|node| history.has_read(&reads::ledger(history.node_name(*node)))).collect();
     let mut lines: BTreeMap<&str, BTreeMap<NodeIx, (u64, Option<u64>)>> = BTreeMap::new();
-    for line in history.ledger.iter().filter(|line| read.contains(&line.node)) {
-        lines.entry(&line.customer_id).or_default().insert(line.node, (line.orders, line.total_minor));
+    for line in history.ledger.iter().filter(|line| read.contains(&line.node) && !without.contains(&line.customer_id)) {
+        lines.entry(history.text(line.customer_id)).or_default().insert(line.node, (line.orders, line.total_minor));
     }
     lines
         .into_iter()
-        .filter(|(customer_id, by_node)| {
-            if without.contains(customer_id) {
-                return false;
-            }
+        .filter(|(_, by_node)| {
             let mut values = read.iter().map(|node| by_node.get(node));
             let first = values.next();
             values.any(|value| Some(value) != first)

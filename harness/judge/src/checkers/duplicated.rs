@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Desk, forgotten};
 use crate::case::Case;
-use crate::figures::clock::wall_us;
-use crate::history::{NodeIx, Order, Outcome, PublishedMessage};
+use crate::history::{NodeIx, Op, Order, OrderIx, Outcome, PublishedMessage, Text};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -19,26 +18,26 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "duplicated";
     let case = desk.case;
     let confirmed = confirmed_twice(case);
-    let mut wrong: Vec<usize> = Vec::new();
+    let mut wrong: Vec<OrderIx> = Vec::new();
     let mut evidence = Vec::new();
     let mut tolerated = Vec::new();
-    for (number, order) in case.history.orders.iter().enumerate() {
-        let mut found = applied_twice(case, number, order);
-        if let Some(node) = confirmed.get(&number) {
+    for order in case.history.orders() {
+        let mut found = applied_twice(case, order);
+        if let Some(node) = confirmed.get(&order.number) {
             found.push(format!("applied more than once on {}, as a read confirmed", case.history.node_name(*node)));
         }
         let retaken = forgotten::is_excused(case, order);
         found.extend(acknowledged_twice(case, order).filter(|_| !retaken));
         match published_twice(case, order) {
             // The first message had left before the store forgot it; that it takes effect once is judged by the projections.
-            Some(Twice::Renamed(what)) if retaken => tolerated.push(format!("{}: {what}", order.id)),
+            Some(Twice::Renamed(what)) if retaken => tolerated.push(format!("{}: {what}", order.id())),
             Some(Twice::Renamed(what) | Twice::Wrong(what)) => found.push(what),
-            Some(Twice::Allowed(what)) => tolerated.push(format!("{}: {what}", order.id)),
+            Some(Twice::Allowed(what)) => tolerated.push(format!("{}: {what}", order.id())),
             None => {}
         }
         if !found.is_empty() {
-            wrong.push(number);
-            evidence.push(format!("{}: {}", order.id, found.join("; ")));
+            wrong.push(order.number);
+            evidence.push(format!("{}: {}", order.id(), found.join("; ")));
         }
     }
     if !wrong.is_empty() {
@@ -54,10 +53,10 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
 }
 
-fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
+fn applied_twice(case: &Case<'_>, order: Order<'_>) -> Vec<String> {
     let history = case.history;
     let mut listed: BTreeMap<NodeIx, (BTreeSet<u64>, u64)> = BTreeMap::new();
-    for entry in case.projected(number) {
+    for entry in order.projected().iter() {
         // A node that applied twice may say so by its count, at two positions, or at two positions that both hold the count.
         let (positions, most) = listed.entry(entry.node).or_default();
         positions.insert(entry.position);
@@ -65,7 +64,7 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     }
     let mut positions: BTreeMap<NodeIx, BTreeSet<u64>> = BTreeMap::new();
     // What the node took back, it may show again elsewhere.
-    for seen in order.seen.iter().filter(|at| !case.resets.is_void(**at)).map(|at| &history.seen[*at]) {
+    for (_, seen) in order.seen().numbered().filter(|(at, _)| !case.resets.is_void(*at)) {
         positions.entry(seen.node).or_default().insert(seen.position);
     }
     let projected = listed
@@ -80,7 +79,7 @@ fn applied_twice(case: &Case<'_>, number: usize, order: &Order) -> Vec<String> {
     projected.chain(fed).collect()
 }
 
-fn confirmed_twice(case: &Case<'_>) -> BTreeMap<usize, NodeIx> {
+fn confirmed_twice(case: &Case<'_>) -> BTreeMap<OrderIx, NodeIx> {
     let confirms = case.history.confirms.iter();
     confirms
         .filter(|confirm| confirm.applied.is_some_and(|applied| applied > 1))
@@ -88,13 +87,9 @@ fn confirmed_twice(case: &Case<'_>) -> BTreeMap<usize, NodeIx> {
         .collect()
 }
 
-fn acknowledged_twice(case: &Case<'_>, order: &Order) -> Option<String> {
-    let ends = order.ops.iter().filter_map(|at| case.history.ops[*at].end.as_ref());
-    let ids: BTreeSet<&str> = ends
-        .filter(|end| end.outcome == Outcome::Ok)
-        .filter_map(|end| end.answer.as_ref())
-        .map(|answer| answer.message_id.as_str())
-        .collect();
+fn acknowledged_twice(case: &Case<'_>, order: Order<'_>) -> Option<String> {
+    let answers = order.ops().iter().filter(|op| op.outcome() == Outcome::Ok).filter_map(Op::answer);
+    let ids = ids(case, answers.map(|answer| case.history.answer(answer).message_id));
     (ids.len() > 1).then(|| format!("acknowledged under {} message ids: {}", ids.len(), join(&ids)))
 }
 
@@ -105,12 +100,12 @@ enum Twice {
     Allowed(String),
 }
 
-fn published_twice(case: &Case<'_>, order: &Order) -> Option<Twice> {
-    let messages: Vec<&PublishedMessage> = order.published.iter().map(|at| &case.history.published[*at]).collect();
+fn published_twice(case: &Case<'_>, order: Order<'_>) -> Option<Twice> {
+    let messages: Vec<&PublishedMessage> = order.published().iter().collect();
     let [first, .., last] = messages.as_slice() else {
         return None;
     };
-    let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
+    let ids = ids(case, messages.iter().map(|message| message.message_id));
     let sequences: BTreeSet<u64> = messages.iter().map(|message| message.sequence).collect();
     if sequences.len() < 2 {
         // One message that was read twice is the reader's doing.
@@ -119,14 +114,20 @@ fn published_twice(case: &Case<'_>, order: &Order) -> Option<Twice> {
     if ids.len() > 1 {
         return Some(Twice::Renamed(format!("in the stream under {} message ids: {}", ids.len(), join(&ids))));
     }
-    let what = format!("message {} is in the stream at sequences {sequences:?}", first.message_id);
-    let mut times: Vec<i64> = messages.iter().filter_map(|message| wall_us(&message.stored_at)).collect();
+    let history = case.history;
+    let what = format!("message {} is in the stream at sequences {sequences:?}", history.text(first.message_id));
+    let mut times: Vec<i64> = messages.iter().filter_map(|message| history.wall_us(message.stored_at)).collect();
     times.sort_unstable();
     let closest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
     match closest {
         Some(gap_us) if times.len() == messages.len() && gap_us > DEDUP_WINDOW_US => Some(Twice::Allowed(what)),
-        _ => Some(Twice::Wrong(format!("{what}, stored {} and {}", first.stored_at, last.stored_at))),
+        _ => Some(Twice::Wrong(format!("{what}, stored {} and {}", history.wall(first.stored_at), history.wall(last.stored_at)))),
     }
+}
+
+/// The different ones, sorted.
+fn ids<'a>(case: &Case<'a>, ids: impl Iterator<Item = Text>) -> BTreeSet<&'a str> {
+    ids.map(|id| case.history.text(id)).collect()
 }
 
 fn join(ids: &BTreeSet<&str>) -> String {

@@ -20,13 +20,13 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     for (claim, fate) in case.claims.iter().zip(desk.fates) {
         let Fate::Excused(nodes, fault) = fate else { continue };
         let label = case.plan.faults[*fault].label_on(&case.spans[*fault].services);
-        let id = &case.history.orders[claim.order].id;
+        let id = case.history.order_id(claim.order);
         orders.insert(claim.order);
         evidence.push(format!("{id}: missing on {}, destroyed by {label}", case.names(nodes)));
     }
-    for (number, order) in case.history.orders.iter().enumerate() {
-        if forgotten::is_excused(case, order) && orders.insert(number) {
-            evidence.push(format!("{}: taken in again, as Redis no longer knew it", order.id));
+    for order in case.history.orders() {
+        if forgotten::is_excused(case, order) && orders.insert(order.number) {
+            evidence.push(format!("{}: taken in again, as Redis no longer knew it", order.id()));
         }
     }
     if orders.is_empty() {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{FeedChange, FeedState, MessageSeen, NodeIx, Phase};
+use crate::history::{FeedChange, FeedState, MessageSeen, NodeIx, OrderIx, Phase};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -23,7 +23,7 @@ const SILENT_US: u64 = 2_000_000;
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "feeds";
     let case = desk.case;
-    let mut wrong: Vec<(usize, String)> = Vec::new();
+    let mut wrong: Vec<(OrderIx, String)> = Vec::new();
     for node in &case.required {
         let seen = case.history.seen.iter().enumerate().filter(|(at, seen)| seen.node == *node && !case.resets.is_void(*at));
         let mut by_position: BTreeMap<u64, &MessageSeen> = BTreeMap::new();
@@ -47,7 +47,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::invalid(NAME, summary).counting(unexplained.len()).with(evidence);
     }
     if !wrong.is_empty() {
-        let orders: BTreeSet<usize> = wrong.iter().map(|(order, _)| *order).collect();
+        let orders: BTreeSet<OrderIx> = wrong.iter().map(|(order, _)| *order).collect();
         let summary = format!(
             "{} out of order, repeated, left out, or at odds with the projection of its node",
             many(wrong.len(), "event")
@@ -66,7 +66,7 @@ fn set_back(case: &Case<'_>, change: &FeedChange) -> String {
 }
 
 /// Events at or before the position of the event before them, which only a reset explains.
-fn gone_back(case: &Case<'_>, node: NodeIx) -> Vec<(usize, String)> {
+fn gone_back(case: &Case<'_>, node: NodeIx) -> Vec<(OrderIx, String)> {
     let history = case.history;
     let name = history.node_name(node);
     let mut resets = case.resets.of_node(history, node).into_iter();
@@ -85,7 +85,7 @@ fn gone_back(case: &Case<'_>, node: NodeIx) -> Vec<(usize, String)> {
         if let Some(last) = last
             && lowest.is_some_and(|lowest| event.position <= lowest)
         {
-            let (id, before) = (&history.orders[event.order].id, &history.orders[last.order].id);
+            let (id, before) = (history.order_id(event.order), history.order_id(last.order));
             let what =
                 if event.order == last.order { "again".to_owned() } else { format!("behind {before} at {}", last.position) };
             wrong.push((event.order, format!("{id}: the feed of {name} showed position {} {what}", event.position)));
@@ -96,22 +96,24 @@ fn gone_back(case: &Case<'_>, node: NodeIx) -> Vec<(usize, String)> {
 }
 
 fn two_orders(case: &Case<'_>, first: &MessageSeen, event: &MessageSeen) -> String {
-    let orders = &case.history.orders;
-    let node = case.history.node_name(event.node);
-    format!("{node}: position {} was {} and then {}", event.position, orders[first.order].id, orders[event.order].id)
+    let history = case.history;
+    let (node, before, then) = (history.node_name(event.node), history.order_id(first.order), history.order_id(event.order));
+    format!("{node}: position {} was {before} and then {then}", event.position)
 }
 
 /// Events whose message or position the projection tells otherwise.
-fn contradicted(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -> Vec<(usize, String)> {
-    let name = case.history.node_name(node);
+fn contradicted(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -> Vec<(OrderIx, String)> {
+    let history = case.history;
+    let name = history.node_name(node);
     seen.values()
         .filter_map(|event| {
-            let id = &case.history.orders[event.order].id;
+            let id = history.order_id(event.order);
             let mut entries = case.projected(event.order).filter(|entry| entry.node == node);
             // What is in no projection has vanished, which is judged there.
             let entry = entries.next()?;
             if entry.message_id != event.message_id {
-                let line = format!("{id}: {name} showed message {} and holds {}", event.message_id, entry.message_id);
+                let (shown, held) = (history.text(event.message_id), history.text(entry.message_id));
+                let line = format!("{id}: {name} showed message {shown} and holds {held}");
                 return Some((event.order, line));
             }
             let positions = std::iter::once(entry).chain(entries).map(|entry| entry.position).collect::<Vec<_>>();
@@ -122,21 +124,21 @@ fn contradicted(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen
 }
 
 /// Orders of the projection that the feed never showed, though it was followed when it had to show them.
-fn left_out(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -> Vec<(usize, String)> {
+fn left_out(case: &Case<'_>, node: NodeIx, seen: &BTreeMap<u64, &MessageSeen>) -> Vec<(OrderIx, String)> {
     let first = if is_followed_from_the_start(case, node) { Some(0) } else { seen.keys().next().copied() };
     let last = if is_told_to_the_end(case, node, seen) { Some(u64::MAX) } else { seen.keys().next_back().copied() };
     let (Some(first), Some(last)) = (first, last) else {
         return Vec::new();
     };
     let name = case.history.node_name(node);
-    let shown: BTreeSet<usize> = seen.values().map(|event| event.order).collect();
+    let shown: BTreeSet<OrderIx> = seen.values().map(|event| event.order).collect();
     let entries = case.history.projected.iter().filter(|entry| entry.node == node && entry.applied > 0);
     entries
         // An order that was applied again moved to a new position; that is a duplicate, judged there.
         .filter(|entry| first <= entry.position && entry.position <= last && !shown.contains(&entry.order))
         .filter(|entry| !case.resets.is_unknown(node, entry.position))
         .map(|entry| {
-            let id = &case.history.orders[entry.order].id;
+            let id = case.history.order_id(entry.order);
             (entry.order, format!("{id}: the feed of {name} never showed position {}", entry.position))
         })
         .collect()

@@ -2,11 +2,11 @@
 //! told: then the acknowledged message was given up, and the order taken in again. A first attempt that is answered as
 //! a replay is reported: somebody retried behind our back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{Answer, Op, Order, Outcome};
+use crate::history::{Op, Order, OrderIx, Outcome, Text};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -14,25 +14,25 @@ use crate::verdict::Finding;
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "forgotten";
     let case = desk.case;
-    let mut wrong: Vec<usize> = Vec::new();
+    let mut wrong: Vec<OrderIx> = Vec::new();
     let mut evidence = Vec::new();
     let mut early = Vec::new();
-    for (number, order) in case.history.orders.iter().enumerate() {
-        let Some(acknowledged_us) = first_acknowledged_us(case, order) else {
+    for order in case.history.orders() {
+        let Some(acknowledged_us) = first_acknowledged_us(order) else {
             continue;
         };
         if is_excused(case, order) {
             continue;
         }
-        let again = ops(case, order).find(|op| is_new(op) && op.sent_us > acknowledged_us);
+        let again = order.ops().iter().find(|op| is_new(op) && op.sent_us > acknowledged_us);
         let again = again.map(|op| format!("operation {} was answered as new by {}", op.number, case.history.node_name(op.node)));
         let found: Vec<String> = again.into_iter().chain(renamed(case, order)).collect();
         if !found.is_empty() {
-            wrong.push(number);
-            evidence.push(format!("{}: {}", order.id, found.join("; ")));
+            wrong.push(order.number);
+            evidence.push(format!("{}: {}", order.id(), found.join("; ")));
         }
-        if let Some(op) = replayed_first(case, order) {
-            early.push(format!("{}: operation {} was a first attempt, and answered as a replay", order.id, op.number));
+        if let Some(op) = replayed_first(order) {
+            early.push(format!("{}: operation {} was a first attempt, and answered as a replay", order.id(), op.number));
         }
     }
     if !wrong.is_empty() {
@@ -50,59 +50,62 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 }
 
 /// Was it acknowledged first in a time that a rollback of Redis took away, and then taken in again?
-pub(super) fn is_excused(case: &Case<'_>, order: &Order) -> bool {
-    let Some(acknowledged_us) = first_acknowledged_us(case, order) else {
+pub(super) fn is_excused(case: &Case<'_>, order: Order<'_>) -> bool {
+    let Some(acknowledged_us) = first_acknowledged_us(order) else {
         return false;
     };
-    let ids: BTreeSet<&str> = acknowledged(case, order).map(|answer| answer.message_id.as_str()).collect();
-    let again = ops(case, order).filter(|op| is_new(op) && op.sent_us > acknowledged_us);
+    let ids = acknowledged(case, order);
+    let again = order.ops().iter().filter(|op| is_new(op) && op.sent_us > acknowledged_us);
     let later = again.map(|op| op.sent_us).max();
     // Twice at the most: once for each time.
     ids.len() <= 2 && later.is_some_and(|sent_us| case.limits.excuses_taking_again(acknowledged_us, sent_us))
 }
 
-fn acknowledged<'a>(case: &Case<'a>, order: &'a Order) -> impl Iterator<Item = &'a Answer> {
-    ops(case, order).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| op.end.as_ref()?.answer.as_ref())
+/// The message ids that clients were told.
+fn acknowledged(case: &Case<'_>, order: Order<'_>) -> HashSet<Text> {
+    let answers = order.ops().iter().filter(|op| op.outcome() == Outcome::Ok).filter_map(Op::answer);
+    answers.map(|answer| case.history.answer(answer).message_id).collect()
 }
 
-fn ops<'a>(case: &Case<'a>, order: &'a Order) -> impl Iterator<Item = &'a Op> {
-    let history = case.history;
-    order.ops.iter().filter_map(move |at| history.ops.get(*at))
-}
-
-fn first_acknowledged_us(case: &Case<'_>, order: &Order) -> Option<u64> {
-    let acknowledged = ops(case, order).filter(|op| op.outcome() == Outcome::Ok);
-    acknowledged.filter_map(|op| op.end.as_ref()).map(|end| end.t_us).min()
+fn first_acknowledged_us(order: Order<'_>) -> Option<u64> {
+    let acknowledged = order.ops().iter().filter(|op| op.outcome() == Outcome::Ok);
+    acknowledged.filter_map(|op| op.end).map(|end| end.t_us).min()
 }
 
 /// A trace of the order whose message id is none of those that it was acknowledged under.
-fn renamed(case: &Case<'_>, order: &Order) -> Option<String> {
+fn renamed(case: &Case<'_>, order: Order<'_>) -> Option<String> {
     let history = case.history;
-    let acknowledged: BTreeSet<&str> = acknowledged(case, order).map(|answer| answer.message_id.as_str()).collect();
+    let acknowledged = acknowledged(case, order);
     if acknowledged.is_empty() {
         return None;
     }
-    let records = order.records.iter().map(|at| ("its record", &history.records[*at].message_id));
-    let rows = order.rows.iter().map(|at| ("an outbox row", &history.rows[*at].message_id));
-    let published = order.published.iter().map(|at| ("the stream", &history.published[*at].answer.message_id));
-    let projected = order.projected.iter().map(|at| &history.projected[*at]);
-    let projected = projected.map(|entry| (history.node_name(entry.node), &entry.message_id));
-    let seen = order.seen.iter().map(|at| &history.seen[*at]).map(|seen| (history.node_name(seen.node), &seen.message_id));
-    let mut found = records.chain(rows).chain(published).chain(projected).chain(seen);
-    let (place, id) = found.find(|(_, id)| !acknowledged.contains(id.as_str()))?;
-    let told: Vec<&str> = acknowledged.into_iter().collect();
+    let differs = |(_, id): &(&str, Text)| !acknowledged.contains(id);
+    let record = order.records().iter().map(|record| ("its record", record.message_id)).find(differs);
+    let row = || {
+        let ids = order.rows().iter().map(|row| row.message_id.as_str());
+        let mut untold = ids.filter(|id| acknowledged.iter().all(|told| history.text(*told) != *id));
+        untold.next().map(|id| ("an outbox row", id))
+    };
+    let published = order.published().iter().map(|message| ("the stream", history.answer(message.answer).message_id));
+    let projected = order.projected().iter().map(|entry| (history.node_name(entry.node), entry.message_id));
+    let seen = order.seen().iter().map(|seen| (history.node_name(seen.node), seen.message_id));
+    let mut later = published.chain(projected).chain(seen);
+    let words = |(place, id)| (place, history.text(id));
+    let (place, id) = record.map(words).or_else(row).or_else(|| later.find(differs).map(words))?;
+    let told: BTreeSet<&str> = acknowledged.iter().map(|told| history.text(*told)).collect();
+    let told: Vec<&str> = told.into_iter().collect();
     Some(format!("acknowledged as message {}, and {place} holds {id}", told.join(", ")))
 }
 
 fn is_new(op: &Op) -> bool {
-    op.outcome() == Outcome::Ok && (op.status() == Some(201) || op.end.as_ref().is_some_and(|end| !end.replayed))
+    op.outcome() == Outcome::Ok && (op.status() == Some(201) || op.end.is_some_and(|end| !end.replayed))
 }
 
 /// An operation answered as a replay before any other of its order had been sent.
-fn replayed_first<'a>(case: &Case<'a>, order: &'a Order) -> Option<&'a Op> {
-    let first = ops(case, order).min_by_key(|op| op.sent_us)?;
-    let end = first.end.as_ref().filter(|end| end.replayed)?;
-    let others = ops(case, order).filter(|op| op.number != first.number);
+fn replayed_first(order: Order<'_>) -> Option<&Op> {
+    let first = order.ops().iter().min_by_key(|op| op.sent_us)?;
+    let end = first.end.filter(|end| end.replayed)?;
+    let others = order.ops().iter().filter(|op| op.number != first.number);
     others.map(|op| op.sent_us).all(|sent_us| sent_us > end.t_us).then_some(first)
 }
 
@@ -146,7 +149,7 @@ mod tests {
         let order = id(order);
         for entry in &mut story.entries {
             let (place, message_id) = match entry {
-                Entry::Record { order_id, message_id, .. } if *order_id == order => ("record", message_id),
+                Entry::Record(record) if record.order_id == order => ("record", &mut record.message_id),
                 Entry::Projection(held) if held.order_id == order => ("projection", &mut held.message_id),
                 Entry::Seen(seen) if seen.order_id == order => ("feed", &mut seen.message_id),
                 Entry::Published(found) if found.answer.as_ref().is_some_and(|answer| answer.order_id == order) => {

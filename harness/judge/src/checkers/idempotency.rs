@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::{Desk, forgotten};
 use crate::case::{Case, Claim, Class};
-use crate::history::{Answer, Op, Outcome};
+use crate::history::{AnswerIx, History, Op, Order, Outcome, Text};
 use crate::life::{content, lives};
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -19,18 +19,18 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let mut wrong = Vec::new();
     let mut evidence = Vec::new();
     let mut repeated = 0;
-    for (number, order) in case.history.orders.iter().enumerate() {
-        let claims = case.claims_of(number);
+    for order in case.history.orders() {
+        let claims = case.claims_of(order.number);
         repeated += claims.iter().map(|claim| acknowledged(case, claim).count().saturating_sub(1)).sum::<usize>();
         let found: Vec<String> = claims
             .iter()
             .filter_map(|claim| two_answers(case, claim))
             .chain(two_contents(case, claims))
-            .chain(another_message(case, number))
+            .chain(another_message(case, order))
             .collect();
         if !found.is_empty() && !forgotten::is_excused(case, order) {
-            wrong.push(number);
-            evidence.push(format!("{}: {}", order.id, found.join("; ")));
+            wrong.push(order.number);
+            evidence.push(format!("{}: {}", order.id(), found.join("; ")));
         }
     }
     if wrong.is_empty() {
@@ -41,8 +41,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     Finding::invalid(NAME, summary).counting(wrong.len()).with(evidence).with_orders(orders)
 }
 
-fn acknowledged<'a>(case: &Case<'a>, claim: &Claim) -> impl Iterator<Item = (&'a Op, &'a Answer)> {
-    case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| Some((op, op.end.as_ref()?.answer.as_ref()?)))
+fn acknowledged<'a>(case: &Case<'a>, claim: &Claim) -> impl Iterator<Item = (&'a Op, AnswerIx)> {
+    case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| Some((op, op.answer()?)))
 }
 
 /// The first two answers to one content that differ.
@@ -55,10 +55,10 @@ fn two_answers(case: &Case<'_>, claim: &Claim) -> Option<String> {
         "operation {} at {} was told {}, operation {} at {} {}",
         first.number,
         node(first),
-        words(told),
+        words(case.history, told),
         other.number,
         node(other),
-        words(again)
+        words(case.history, again)
     ))
 }
 
@@ -68,34 +68,36 @@ fn two_contents(case: &Case<'_>, claims: &[Claim]) -> Option<String> {
     let first = |claim: &Claim| acknowledged(case, claim).next().map_or(0, |(op, _)| op.number);
     Some(format!(
         "two contents were acknowledged: {} to operation {}, {} to operation {}",
-        content(&one.customer_id, Some(one.amount_minor)),
+        content(case.history.text(one.customer_id), Some(one.amount_minor)),
         first(one),
-        content(&other.customer_id, Some(other.amount_minor)),
+        content(case.history.text(other.customer_id), Some(other.amount_minor)),
         first(other)
     ))
 }
 
 /// A message of the stream that tells another answer than the client got under the same id.
-fn another_message(case: &Case<'_>, order: usize) -> Option<String> {
+fn another_message(case: &Case<'_>, order: Order<'_>) -> Option<String> {
     let history = case.history;
-    let published = history.orders[order].published.iter().map(|at| &history.published[*at]);
-    let mut told: Option<HashMap<&str, &Answer>> = None;
-    for message in published {
+    let mut told: Option<HashMap<Text, AnswerIx>> = None;
+    for message in order.published().iter() {
         let told = told.get_or_insert_with(|| {
-            let answers = case.claims_of(order).iter().flat_map(|claim| acknowledged(case, claim));
-            answers.map(|(_, answer)| (answer.message_id.as_str(), answer)).collect()
+            let answers = case.claims_of(order.number).iter().flat_map(|claim| acknowledged(case, claim));
+            answers.map(|(_, answer)| (history.answer(answer).message_id, answer)).collect()
         });
-        let answer = &message.answer;
-        if let Some(told) = told.get(answer.message_id.as_str()).filter(|told| **told != answer) {
-            return Some(format!("the client was told {}, sequence {} carries {}", words(told), message.sequence, words(answer)));
+        let carried = message.answer;
+        if let Some(told) = told.get(&history.answer(carried).message_id).filter(|told| **told != carried) {
+            let (told, carried) = (words(history, *told), words(history, carried));
+            return Some(format!("the client was told {told}, sequence {} carries {carried}", message.sequence));
         }
     }
     None
 }
 
-fn words(answer: &Answer) -> String {
-    let content = content(&answer.customer_id, answer.amount_minor);
-    format!("message {} by {} at {}, {content}", answer.message_id, answer.accepted_by, answer.accepted_at)
+fn words(history: &History, answer: AnswerIx) -> String {
+    let answer = history.answer(answer);
+    let content = content(history.text(answer.customer_id), answer.amount_minor);
+    let (id, node) = (history.text(answer.message_id), history.text(answer.accepted_by));
+    format!("message {id} by {node} at {}, {content}", history.wall(answer.accepted_at))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     if unresolved.is_empty() {
         return Finding::valid(NAME, format!("all indeterminate orders are resolved: {resolved}")).with(by_place);
     }
-    let evidence = unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.orders[*order].id)).collect();
+    let evidence = unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.order_id(*order))).collect();
     let orders = lives(desk.case, unresolved.iter().map(|(order, _)| *order));
     let summary = format!("{} unresolved; {resolved}", many(unresolved.len(), "indeterminate order"));
     Finding::unknown(NAME, summary).counting(unresolved.len()).with(evidence).with(by_place).with_orders(orders)
@@ -40,8 +40,9 @@ fn by_place(desk: &Desk<'_>) -> Vec<String> {
     let mut counts =
         [("its idempotency record", 0_u64), ("its outbox row", 0), ("the stream", 0), ("a projection", 0), ("no place", 0)];
     for claim in desk.case.claims.iter().filter(|claim| claim.class == Class::Indeterminate) {
-        let order = &history.orders[claim.order];
-        let found = [&order.records, &order.rows, &order.published, &order.projected].map(|found| !found.is_empty());
+        let order = history.order(claim.order);
+        let found =
+            [!order.records().is_empty(), !order.rows().is_empty(), !order.published().is_empty(), !order.projected().is_empty()];
         for (count, found) in counts.iter_mut().zip(found.into_iter().chain([found == [false; 4]])) {
             count.1 += u64::from(found);
         }
@@ -51,7 +52,7 @@ fn by_place(desk: &Desk<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::history::{Entry, OpKind, Outcome, reads};
+    use crate::history::{Entry, OpKind, Outcome, Record, reads};
     use crate::testing::{Story, amount, customer, id, intended_us};
     use crate::verdict::Verdict;
 
@@ -93,12 +94,12 @@ mod tests {
         story.give_up(4);
         story.invoke(100, 4, 0, OpKind::Conflict, intended_us(4) + 50_000);
         story.complete(100, intended_us(4) + 2_000_000, Outcome::Info, None, false, None);
-        let record = Entry::Record {
+        let record = Entry::Record(Record {
             order_id: id(4),
             customer_id: customer(4),
             amount_minor: Some(amount(4) + 1),
             message_id: "m-other".to_owned(),
-        };
+        });
         story.entries.push(record);
         let finding = story.finding("indeterminate");
         assert_eq!(finding.verdict, Verdict::Unknown);

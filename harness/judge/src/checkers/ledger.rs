@@ -1,10 +1,10 @@
 //! Ledger: on every node a customer's count and total are those of the orders that the same node's projection holds,
 //! each once, to the minor unit.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::Desk;
-use crate::history::{NodeIx, reads};
+use crate::history::{NodeIx, Text, reads};
 use crate::numbers::many;
 use crate::verdict::Finding;
 
@@ -24,21 +24,21 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         .copied()
         .filter(|node| case.has_projection(*node) && history.has_read(&reads::ledger(history.node_name(*node))))
         .collect();
-    let mut wanted: BTreeMap<(NodeIx, &str), Account> = BTreeMap::new();
+    let mut wanted: HashMap<(NodeIx, Text), Account> = HashMap::new();
     for entry in history.projected.iter().filter(|entry| entry.applied > 0 && judged.contains(&entry.node)) {
-        let account = wanted.entry((entry.node, entry.customer_id.as_str())).or_default();
+        let account = wanted.entry((entry.node, entry.customer_id)).or_default();
         account.orders += 1;
         account.total_minor += u128::from(entry.amount_minor.unwrap_or(0));
     }
     let mut wrong = Vec::new();
     for line in history.ledger.iter().filter(|line| judged.contains(&line.node)) {
-        let want = wanted.remove(&(line.node, line.customer_id.as_str())).unwrap_or_default();
+        let want = wanted.remove(&(line.node, line.customer_id)).unwrap_or_default();
         let agrees = line.orders == want.orders && line.total_minor.map(u128::from) == Some(want.total_minor);
         if !agrees {
             let total = line.total_minor.map_or("an inexact total".to_owned(), |minor| format!("{minor} minor units"));
             wrong.push(format!(
                 "{} on {}: the ledger says {} orders and {total}, the projection {} and {}",
-                line.customer_id,
+                history.text(line.customer_id),
                 history.node_name(line.node),
                 line.orders,
                 want.orders,
@@ -46,7 +46,10 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             ));
         }
     }
-    for ((node, customer_id), want) in wanted {
+    let mut left: Vec<(NodeIx, &str, Account)> =
+        wanted.into_iter().map(|((node, customer_id), want)| (node, history.text(customer_id), want)).collect();
+    left.sort_unstable_by_key(|(node, customer_id, _)| (*node, *customer_id));
+    for (node, customer_id, want) in left {
         let node = history.node_name(node);
         wrong.push(format!("{customer_id} on {node}: not in the ledger, the projection says {} orders", want.orders));
     }

@@ -18,7 +18,7 @@
 use std::collections::HashMap;
 
 use super::{Desk, forgotten};
-use crate::history::{History, Op, Order, Outcome};
+use crate::history::{History, Op, Order, Outcome, Text};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -29,14 +29,14 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let mut wrong = Vec::new();
     let mut evidence = Vec::new();
     let mut operations = 0;
-    for (number, order) in case.history.orders.iter().enumerate() {
-        operations += order.ops.len();
+    for order in case.history.orders() {
+        operations += order.ops().len();
         let Some(contradiction) = contradiction(case.history, order) else { continue };
         if forgotten::is_excused(case, order) {
             continue;
         }
-        wrong.push(number);
-        evidence.push(format!("{}: {}", order.id, contradiction.words()));
+        wrong.push(order.number);
+        evidence.push(format!("{}: {}", order.id(), contradiction.words()));
     }
     if wrong.is_empty() {
         return Finding::valid(
@@ -76,13 +76,13 @@ struct Answers<'a> {
     told: Vec<&'a Op>,
     refused: Vec<&'a Op>,
     /// The operation that was sent first of each content that may have taken effect.
-    first: HashMap<(&'a str, u64), &'a Op>,
+    first: HashMap<(Text, u64), &'a Op>,
 }
 
 impl<'a> Answers<'a> {
-    fn of(history: &'a History, order: &Order) -> Self {
+    fn of(order: Order<'a>) -> Self {
         let mut answers = Self::default();
-        for op in order.ops.iter().map(|at| &history.ops[*at]) {
+        for op in order.ops().iter() {
             match op.outcome() {
                 Outcome::Ok if op.status() == Some(201) => answers.created.push(op),
                 Outcome::Ok => answers.told.push(op),
@@ -103,14 +103,15 @@ impl<'a> Answers<'a> {
 }
 
 /// `None` if the answers fit.
-pub(crate) fn contradiction(history: &History, order: &Order) -> Option<Contradiction> {
-    let answers = Answers::of(history, order);
+pub(crate) fn contradiction(history: &History, order: Order<'_>) -> Option<Contradiction> {
+    let answers = Answers::of(order);
     if let [one, other, ..] = answers.created.as_slice() {
         return Some(Contradiction::of("two operations were answered as new", &[one, other]));
     }
     let Some(told) = answers.created.first().or(answers.told.first()).copied() else {
         return unexplained_refusal(&answers);
     };
+    let message = |op: &Op| op.answer().map(|answer| history.answer(answer).message_id);
     if let Some(other) = answers.told.iter().find(|other| content(other) != content(told) || message(other) != message(told)) {
         return Some(Contradiction::of("two operations were told of different orders", &[told, other]));
     }
@@ -140,16 +141,12 @@ fn unexplained_refusal(answers: &Answers<'_>) -> Option<Contradiction> {
     })
 }
 
-fn content(op: &Op) -> (&str, u64) {
-    (&op.customer_id, op.amount_minor)
-}
-
-fn message(op: &Op) -> Option<&str> {
-    op.end.as_ref()?.answer.as_ref().map(|answer| answer.message_id.as_str())
+fn content(op: &Op) -> (Text, u64) {
+    (op.customer_id, op.amount_minor)
 }
 
 fn ended_us(op: &Op) -> u64 {
-    op.end.as_ref().map_or(u64::MAX, |end| end.t_us)
+    op.end.map_or(u64::MAX, |end| end.t_us)
 }
 
 #[cfg(test)]

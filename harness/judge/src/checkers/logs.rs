@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{ContainerLife, ServiceLog};
+use crate::history::{ContainerLife, OrderIx, ServiceLog};
 use crate::numbers::many;
 use crate::plan::{Part, SERVICES};
 use crate::verdict::Finding;
@@ -125,7 +125,7 @@ fn silent(case: &Case<'_>, log: &ServiceLog) -> Option<String> {
         return None;
     }
     let held = case.history.projected.iter().filter(|entry| entry.node == node && entry.applied > 0).map(|entry| entry.order);
-    let held = held.collect::<BTreeSet<usize>>().len() as u64;
+    let held = held.collect::<BTreeSet<OrderIx>>().len() as u64;
     let missing = held.saturating_sub(log.orders);
     let is_much = missing >= MISSING_MIN && missing as f64 > held as f64 * MISSING_SHARE;
     is_much.then(|| format!("{}: holds {held} orders, and its log tells of {}", log.service, log.orders))

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use crate::fate::Fate;
+use crate::history::OrderIx;
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -9,7 +10,7 @@ use crate::verdict::Finding;
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "lost";
     let claims = || desk.case.claims.iter().zip(desk.fates);
-    let lost: Vec<usize> = claims().filter(|(_, fate)| matches!(fate, Fate::Lost(_))).map(|(claim, _)| claim.order).collect();
+    let lost: Vec<OrderIx> = claims().filter(|(_, fate)| matches!(fate, Fate::Lost(_))).map(|(claim, _)| claim.order).collect();
     let unjudged: Vec<&str> =
         claims().filter_map(|(_, fate)| if let Fate::Unjudged(why) = fate { Some(why.as_str()) } else { None }).collect();
     if !lost.is_empty() {
@@ -18,8 +19,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         let evidence = claims()
             .filter_map(|(claim, fate)| {
                 let Fate::Lost(nodes) = fate else { return None };
-                let order = &desk.case.history.orders[claim.order];
-                Some(format!("{}: missing on {}", order.id, desk.case.names(nodes)))
+                let id = desk.case.history.order_id(claim.order);
+                Some(format!("{id}: missing on {}", desk.case.names(nodes)))
             })
             .collect();
         return Finding::invalid(NAME, summary).counting(lost.len()).with(evidence).with_orders(orders);
@@ -29,7 +30,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             format!("{} not on every node, but not to be called lost: {why}", many(unjudged.len(), "acknowledged order"));
         return Finding::unknown(NAME, summary);
     }
-    let excused: Vec<usize> =
+    let excused: Vec<OrderIx> =
         claims().filter(|(_, fate)| matches!(fate, Fate::Excused(..))).map(|(claim, _)| claim.order).collect();
     if !excused.is_empty() {
         let summary = format!("{} lost, all within the durability limit", many(excused.len(), "order"));

@@ -164,16 +164,17 @@ proptest! {
             // A read that failed may have delivered nothing, or a part.
             story.remove(|entry| match entry {
                 Entry::Published(found) => *what == reads::STREAM && found.sequence % 2 == 0,
-                Entry::Record { order_id, .. } => *what == reads::RECORDS && order_id.ends_with('3'),
+                Entry::Record(record) => *what == reads::RECORDS && record.order_id.ends_with('3'),
                 Entry::Projection(held) => *what == reads::projection(&held.node) && held.position % 2 == 1,
                 _ => false,
             });
         }
         // The ledger was read whole, whatever became of the projection.
         let (whole, _) = play(&turns);
-        for line in whole.history().ledger {
-            let node = whole.history().node_name(line.node).to_owned();
-            story.ledger.insert((node, line.customer_id), (line.orders, line.total_minor));
+        let whole = whole.history();
+        for line in &whole.ledger {
+            let account = (whole.node_name(line.node).to_owned(), whole.text(line.customer_id).to_owned());
+            story.ledger.insert(account, (line.orders, line.total_minor));
         }
         let report = story.report();
         prop_assert_ne!(report.verdict, Verdict::Invalid, "{}", report.reason);

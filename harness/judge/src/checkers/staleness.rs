@@ -7,7 +7,7 @@
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{NodeIx, Outcome};
+use crate::history::{NodeIx, Order, OrderIx, Outcome};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -16,7 +16,7 @@ use crate::verdict::Finding;
 #[derive(Debug, Clone, Copy)]
 struct Interval {
     node: NodeIx,
-    order: usize,
+    order: OrderIx,
     from_us: u64,
     until_us: u64,
 }
@@ -27,7 +27,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let early = seen_early(case);
     if !early.is_empty() {
         let evidence = early.iter().map(|(order, node)| {
-            let (id, node) = (&case.history.orders[*order].id, case.history.node_name(*node));
+            let (id, node) = (case.history.order_id(*order), case.history.node_name(*node));
             format!("{id}: {node} showed it before it was sent")
         });
         let summary = format!("{} shown before anybody sent them", many(early.len(), "order"));
@@ -45,36 +45,35 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 
 fn words(case: &Case<'_>, interval: &Interval) -> String {
     let Interval { node, order, from_us, until_us } = *interval;
-    let (id, node) = (&case.history.orders[order].id, case.history.node_name(node));
+    let (id, node) = (case.history.order_id(order), case.history.node_name(node));
     let (from, until) = (case.edges.ms(from_us) / 1_000.0, case.edges.ms(until_us) / 1_000.0);
     format!("{:.1} ms, {node} with {id} from {from:+.3} s to {until:+.3} s", (until_us - from_us) as f64 / 1_000.0)
 }
 
 /// Orders with the node that showed them before the first of their operations was sent.
-fn seen_early(case: &Case<'_>) -> Vec<(usize, NodeIx)> {
-    let history = case.history;
-    let of_order = |(number, order): (usize, &crate::history::Order)| {
-        let sent_us = order.ops.iter().map(|at| history.ops[*at].sent_us).min()?;
-        let seen = order.seen.iter().map(|at| &history.seen[*at]).find(|seen| seen.t_us < sent_us)?;
-        Some((number, seen.node))
+fn seen_early(case: &Case<'_>) -> Vec<(OrderIx, NodeIx)> {
+    let of_order = |order: Order<'_>| {
+        let sent_us = order.ops().iter().map(|op| op.sent_us).min()?;
+        let seen = order.seen().iter().find(|seen| seen.t_us < sent_us)?;
+        Some((order.number, seen.node))
     };
-    history.orders.iter().enumerate().filter_map(of_order).collect()
+    case.history.orders().filter_map(of_order).collect()
 }
 
 /// For each required node the longest time between acknowledgement and first sight.
 fn longest(case: &Case<'_>) -> Vec<Interval> {
     let history = case.history;
     let mut longest: Vec<Option<Interval>> = vec![None; history.nodes.len()];
-    for (number, order) in history.orders.iter().enumerate() {
-        let ends = order.ops.iter().map(|at| &history.ops[*at]).filter(|op| op.outcome() == Outcome::Ok);
-        let Some(from_us) = ends.filter_map(|op| op.end.as_ref()).map(|end| end.t_us).min() else { continue };
+    for order in history.orders() {
+        let ends = order.ops().iter().filter(|op| op.outcome() == Outcome::Ok);
+        let Some(from_us) = ends.filter_map(|op| op.end).map(|end| end.t_us).min() else { continue };
         for node in &case.required {
-            let sights = order.seen.iter().map(|at| &history.seen[*at]).filter(|seen| seen.node == *node);
+            let sights = order.seen().iter().filter(|seen| seen.node == *node);
             let Some(until_us) = sights.map(|seen| seen.t_us).min().filter(|until_us| *until_us > from_us) else { continue };
             if let Some(held) = longest.get_mut(usize::from(*node))
                 && held.is_none_or(|held| until_us - from_us > held.until_us - held.from_us)
             {
-                *held = Some(Interval { node: *node, order: number, from_us, until_us });
+                *held = Some(Interval { node: *node, order: order.number, from_us, until_us });
             }
         }
     }

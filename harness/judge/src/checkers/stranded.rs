@@ -5,7 +5,7 @@
 use super::Desk;
 use crate::case::{Case, Claim, Class};
 use crate::fate;
-use crate::history::{NodeIx, Row, RowState};
+use crate::history::{NodeIx, OrderIx, Row, RowState};
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -26,7 +26,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         let summary = format!("not quiescent after {} ms, and not everything was healthy", quiescence.waited_ms);
         return Finding::unknown(NAME, summary).counting(rows.len()).with(last_seen).with(row_lines);
     }
-    let unapplied: Vec<(usize, Vec<NodeIx>)> = desk.case.claims.iter().filter_map(|claim| unapplied(desk.case, claim)).collect();
+    let unapplied: Vec<(OrderIx, Vec<NodeIx>)> =
+        desk.case.claims.iter().filter_map(|claim| unapplied(desk.case, claim)).collect();
     // A row that does not tell its order may be anybody's.
     let own_rows = rows.iter().filter(|row| row.order_id.is_some()).count();
     let waited = format!("not quiescent {} ms after everything was healthy", quiescence.waited_ms);
@@ -36,7 +37,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     let missing_lines = unapplied
         .iter()
-        .map(|(order, nodes)| format!("{} is not applied on {}", history.orders[*order].id, desk.case.names(nodes)))
+        .map(|(order, nodes)| format!("{} is not applied on {}", history.order_id(*order), desk.case.names(nodes)))
         .collect();
     let summary = format!(
         "{waited}: {} left in the outbox, {} not applied everywhere",
@@ -63,7 +64,7 @@ fn row_line(row: &Row) -> String {
 }
 
 /// The required nodes that were read and lack a claim that took effect.
-fn unapplied(case: &Case<'_>, claim: &Claim) -> Option<(usize, Vec<NodeIx>)> {
+fn unapplied(case: &Case<'_>, claim: &Claim) -> Option<(OrderIx, Vec<NodeIx>)> {
     let took_effect = match claim.class {
         Class::Acknowledged => true,
         Class::Indeterminate => fate::has_own_trace(case, claim),

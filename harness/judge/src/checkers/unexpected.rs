@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Desk;
-use crate::case::{Case, Class};
+use crate::case::{Case, Claim, Class};
+use crate::history::OrderIx;
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -16,33 +17,34 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "unexpected";
     let case = desk.case;
     let history = case.history;
-    let mut wrong: Vec<usize> = Vec::new();
+    let mut wrong: Vec<OrderIx> = Vec::new();
     let mut evidence = Vec::new();
     let mut count = 0;
-    for (number, order) in history.orders.iter().enumerate() {
+    for order in history.orders() {
         let mut effects: BTreeMap<Content<'_>, String> = BTreeMap::new();
-        for message in order.published.iter().map(|at| &history.published[*at]) {
-            let content = Some((message.answer.customer_id.as_str(), message.answer.amount_minor));
+        for message in order.published().iter() {
+            let answer = history.answer(message.answer);
+            let content = Some((history.text(answer.customer_id), answer.amount_minor));
             effects.entry(content).or_insert_with(|| format!("published as sequence {}", message.sequence));
         }
-        for entry in case.projected(number).filter(|entry| entry.applied > 0) {
-            let content = Some((entry.customer_id.as_str(), entry.amount_minor));
+        for entry in order.projected().iter().filter(|entry| entry.applied > 0) {
+            let content = Some((history.text(entry.customer_id), entry.amount_minor));
             effects.entry(content).or_insert_with(|| format!("applied on {}", history.node_name(entry.node)));
         }
         // A feed tells no content; where nothing else tells it, the sight still is an effect.
-        if let Some(seen) = order.seen.first().map(|at| &history.seen[*at])
+        if let Some(seen) = order.seen().first()
             && effects.is_empty()
         {
             effects.insert(None, format!("seen on {}", history.node_name(seen.node)));
         }
         let unexpected: Vec<String> = effects
             .iter()
-            .filter_map(|(content, effect)| why(case, number, *content).map(|why| format!("{effect}, {why}")))
+            .filter_map(|(content, effect)| why(case, order.number, *content).map(|why| format!("{effect}, {why}")))
             .collect();
         if !unexpected.is_empty() {
             count += unexpected.len();
-            wrong.push(number);
-            evidence.push(format!("{}: {}", order.id, unexpected.join("; ")));
+            wrong.push(order.number);
+            evidence.push(format!("{}: {}", order.id(), unexpected.join("; ")));
         }
     }
     if wrong.is_empty() {
@@ -54,7 +56,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
 }
 
 /// Why an effect is unexpected, if it is.
-fn why(case: &Case<'_>, order: usize, content: Content<'_>) -> Option<&'static str> {
+fn why(case: &Case<'_>, order: OrderIx, content: Content<'_>) -> Option<&'static str> {
     let claims = case.claims_of(order);
     if claims.is_empty() {
         return Some("never attempted");
@@ -63,7 +65,9 @@ fn why(case: &Case<'_>, order: usize, content: Content<'_>) -> Option<&'static s
         let all_failed = claims.iter().all(|claim| claim.class == Class::Failed);
         return all_failed.then_some("though every operation certainly failed");
     };
-    match claims.iter().find(|claim| claim.has_content(customer_id, amount_minor)) {
+    let is_same =
+        |claim: &&Claim| case.history.text(claim.customer_id) == customer_id && Some(claim.amount_minor) == amount_minor;
+    match claims.iter().find(is_same) {
         None => Some("with a content that nobody sent"),
         Some(claim) if claim.class == Class::Failed => Some("though every operation with this content certainly failed"),
         Some(_) => None,

@@ -4,6 +4,7 @@
 //! shown, so it comes again: in the final projection it has to be.
 
 use super::Desk;
+use crate::history::OrderIx;
 use crate::life::lives;
 use crate::numbers::many;
 use crate::verdict::Finding;
@@ -12,22 +13,22 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "vanished";
     let case = desk.case;
     let history = case.history;
-    let mut wrong: Vec<usize> = Vec::new();
+    let mut wrong: Vec<OrderIx> = Vec::new();
     let mut evidence = Vec::new();
     for confirm in history.confirms.iter().filter(|confirm| confirm.status == 404) {
-        let shown = &history.orders[confirm.order].seen;
-        if shown.iter().any(|at| history.seen[*at].node == confirm.node && case.resets.is_void(*at)) {
+        let mut shown = history.order(confirm.order).seen().numbered();
+        if shown.any(|(at, seen)| seen.node == confirm.node && case.resets.is_void(at)) {
             continue;
         }
         wrong.push(confirm.order);
-        let id = &history.orders[confirm.order].id;
+        let id = history.order_id(confirm.order);
         evidence.push(format!("{id}: on the feed of {0}, then 404 on {0}", history.node_name(confirm.node)));
     }
     let final_reads_us = case.final_reads_us();
     for seen in history.seen.iter().filter(|seen| seen.t_us < final_reads_us && case.has_projection(seen.node)) {
         if !case.projected(seen.order).any(|entry| entry.node == seen.node && entry.applied > 0) {
             wrong.push(seen.order);
-            let id = &history.orders[seen.order].id;
+            let id = history.order_id(seen.order);
             evidence.push(format!("{id}: on the feed of {0}, not in the final projection of {0}", history.node_name(seen.node)));
         }
     }

@@ -139,7 +139,7 @@ fn order_is_taken_in_anew_only_if_it_was_acknowledged_in_the_time_that_is_gone()
                     "again".clone_into(&mut seen.message_id);
                     seen.t_us = intended_us(order) + 30_000;
                 }
-                Entry::Record { order_id, message_id, .. } if *order_id == id(order) => "again".clone_into(message_id),
+                Entry::Record(record) if record.order_id == id(order) => "again".clone_into(&mut record.message_id),
                 Entry::Published(found) if found.message_id == message(order) => {
                     "again".clone_into(&mut found.message_id);
                     found.answer.iter_mut().for_each(|answer| "again".clone_into(&mut answer.message_id));

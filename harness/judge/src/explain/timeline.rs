@@ -1,8 +1,7 @@
 //! An order's life in order of time, stage by stage, with the steps of the faults over it.
 
 use crate::case::Case;
-use crate::figures::clock::wall_us;
-use crate::history::{Op, Outcome, Step};
+use crate::history::{Op, OrderIx, Outcome, Step, Wall, wall_us};
 use crate::life::content;
 
 /// Steps of faults are told so long before and after the order's own.
@@ -16,19 +15,19 @@ struct Moment {
     what: String,
 }
 
-pub(super) fn of(case: &Case<'_>, number: usize) -> Vec<String> {
+pub(super) fn of(case: &Case<'_>, number: OrderIx) -> Vec<String> {
     let history = case.history;
-    let order = &history.orders[number];
+    let order = history.order(number);
     let mut moments = Vec::new();
-    for op in order.ops.iter().map(|at| &history.ops[*at]) {
+    for op in order.ops().iter() {
         operation(case, op, &mut moments);
     }
-    for message in order.published.iter().map(|at| &history.published[*at]) {
-        let what =
-            format!("published: the stream has it as sequence {}, message {}", message.sequence, message.answer.message_id);
-        moments.extend(placed(case, &message.stored_at, what));
+    for message in order.published().iter() {
+        let id = history.text(history.answer(message.answer).message_id);
+        let what = format!("published: the stream has it as sequence {}, message {id}", message.sequence);
+        moments.extend(placed(case, message.stored_at, what));
     }
-    for seen in order.seen.iter().map(|at| &history.seen[*at]) {
+    for seen in order.seen().iter() {
         let what =
             format!("delivered and applied: the feed of {} shows it at position {}", history.node_name(seen.node), seen.position);
         moments.push(Moment { t_us: seen.t_us, by_their_clock: false, what });
@@ -40,7 +39,7 @@ pub(super) fn of(case: &Case<'_>, number: usize) -> Vec<String> {
             held.position,
             held.applied
         );
-        moments.extend(placed(case, &held.applied_at, what));
+        moments.extend(placed(case, held.applied_at, what));
     }
     for confirm in history.confirms.iter().filter(|confirm| confirm.order == number) {
         let what = format!("a GET at {} right after that was answered {}", history.node_name(confirm.node), confirm.status);
@@ -56,16 +55,18 @@ pub(super) fn of(case: &Case<'_>, number: usize) -> Vec<String> {
 }
 
 fn operation(case: &Case<'_>, op: &Op, moments: &mut Vec<Moment>) {
-    let node = case.history.node_name(op.node);
+    let history = case.history;
+    let node = history.node_name(op.node);
     let mut add = |t_us, what| moments.push(Moment { t_us, by_their_clock: false, what });
-    let asked = content(&op.customer_id, Some(op.amount_minor));
+    let asked = content(history.text(op.customer_id), Some(op.amount_minor));
     add(op.intended_us, format!("operation {}: intended for {node}, {asked}", op.number));
     add(op.sent_us, format!("operation {}: sent", op.number));
     let Some(end) = &op.end else { return };
     let what = match (end.status, end.outcome) {
         (Some(status), outcome) => {
             let replayed = if end.replayed { " as a replay" } else { "" };
-            let told = end.answer.as_ref().map(|answer| format!(", message {}", answer.message_id)).unwrap_or_default();
+            let told = end.answer.map(|answer| history.text(history.answer(answer).message_id));
+            let told = told.map(|id| format!(", message {id}")).unwrap_or_default();
             let so = match outcome {
                 Outcome::Ok => "",
                 Outcome::Fail => ": certainly without effect",
@@ -80,8 +81,8 @@ fn operation(case: &Case<'_>, op: &Op, moments: &mut Vec<Moment>) {
 }
 
 /// A wall-clock time on the run's clock, as far as the machines' clocks agree.
-fn placed(case: &Case<'_>, wall: &str, what: String) -> Option<Moment> {
-    let since_start = wall_us(wall)? - wall_us(&case.history.header.started_at)?;
+fn placed(case: &Case<'_>, wall: Wall, what: String) -> Option<Moment> {
+    let since_start = case.history.wall_us(wall)? - wall_us(&case.history.header.started_at)?;
     Some(Moment { t_us: u64::try_from(since_start).unwrap_or(0), by_their_clock: true, what })
 }
 
@@ -107,15 +108,15 @@ fn fault_steps(case: &Case<'_>, own: &[Moment]) -> Vec<Moment> {
 }
 
 /// What the final reads found, and where they found nothing.
-fn at_the_end(case: &Case<'_>, number: usize) -> Vec<String> {
+fn at_the_end(case: &Case<'_>, number: OrderIx) -> Vec<String> {
     let history = case.history;
-    let order = &history.orders[number];
+    let order = history.order(number);
     let mut lines = Vec::new();
-    for record in order.records.iter().map(|at| &history.records[*at]) {
-        let content = content(&record.customer_id, record.amount_minor);
-        lines.push(format!("at the end: idempotency record of {content}, message {}", record.message_id));
+    for record in order.records().iter() {
+        let content = content(history.text(record.customer_id), record.amount_minor);
+        lines.push(format!("at the end: idempotency record of {content}, message {}", history.text(record.message_id)));
     }
-    for row in order.rows.iter().map(|at| &history.rows[*at]) {
+    for row in order.rows().iter() {
         let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
         lines.push(format!("at the end: outbox row of message {} ({:?}){error}", row.message_id, row.state));
     }
@@ -123,9 +124,9 @@ fn at_the_end(case: &Case<'_>, number: usize) -> Vec<String> {
         let known = if history.has_read(what) { "nothing in" } else { "unknown, not read:" };
         is_empty.then(|| format!("at the end: {known} {what}"))
     };
-    lines.extend(nothing(crate::history::reads::RECORDS, order.records.is_empty()));
-    lines.extend(nothing(crate::history::reads::OUTBOX, order.rows.is_empty()));
-    lines.extend(nothing(crate::history::reads::STREAM, order.published.is_empty()));
+    lines.extend(nothing(crate::history::reads::RECORDS, order.records().is_empty()));
+    lines.extend(nothing(crate::history::reads::OUTBOX, order.rows().is_empty()));
+    lines.extend(nothing(crate::history::reads::STREAM, order.published().is_empty()));
     for node in &case.required {
         let is_empty = !case.projected(number).any(|held| held.node == *node);
         lines.extend(nothing(&crate::history::reads::projection(history.node_name(*node)), is_empty));

@@ -118,7 +118,7 @@ impl Tally {
         *operations += 1;
         if op.is_served() {
             *served += 1;
-            self.served_us.extend(op.end.as_ref().map(|end| end.t_us));
+            self.served_us.extend(op.end.map(|end| end.t_us));
         }
     }
 

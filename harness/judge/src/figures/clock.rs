@@ -2,14 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
-
-use crate::history::{History, NodeIx, Outcome};
-
-/// Microseconds since 1970 of an RFC 3339 time.
-pub(crate) fn wall_us(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
-}
+use crate::history::{History, NodeIx, Outcome, Wall};
 
 /// Bounds of (node's wall clock - run clock) in microseconds, for each node that accepted something.
 #[derive(Debug, Default)]
@@ -23,14 +16,14 @@ impl Clocks {
             history.header.nodes.iter().filter_map(|node| Some((node.id.as_str(), history.node(&node.name)?))).collect();
         let mut bounds: HashMap<NodeIx, (i64, i64)> = HashMap::new();
         for op in &history.ops {
-            let Some(end) = op.end.as_ref().filter(|end| end.outcome == Outcome::Ok && !end.replayed) else {
+            let Some(end) = op.end.filter(|end| end.outcome == Outcome::Ok && !end.replayed) else {
                 continue;
             };
-            let Some(answer) = &end.answer else { continue };
-            let Some(node) = by_id.get(answer.accepted_by.as_str()) else {
+            let Some(answer) = end.answer.map(|answer| history.answer(answer)) else { continue };
+            let Some(node) = by_id.get(history.text(answer.accepted_by)) else {
                 continue;
             };
-            let Some(accepted) = wall_us(&answer.accepted_at) else {
+            let Some(accepted) = history.wall_us(answer.accepted_at) else {
                 continue;
             };
             let (low, high) = (accepted - signed(end.t_us), accepted - signed(op.sent_us));
@@ -43,9 +36,9 @@ impl Clocks {
     }
 
     /// The latest moment on the run's clock that a node's wall-clock time can mean.
-    pub(crate) fn latest_us(&self, node: NodeIx, wall: &str) -> Option<u64> {
+    pub(crate) fn latest_us(&self, history: &History, node: NodeIx, wall: Wall) -> Option<u64> {
         let (low, _) = self.bounds.get(&node)?;
-        u64::try_from(wall_us(wall)? - low).ok()
+        u64::try_from(history.wall_us(wall)? - low).ok()
     }
 }
 

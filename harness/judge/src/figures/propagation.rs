@@ -111,19 +111,19 @@ fn birth(case: &Case<'_>, claim: &Claim) -> Option<Birth> {
 
 fn sight(case: &Case<'_>, claim: &Claim, node: NodeIx, birth: &Birth, cuts: &FeedCuts, clocks: &Clocks) -> Sight {
     let history = case.history;
-    let seen = history.orders[claim.order].seen.iter().map(|at| &history.seen[*at]);
+    let seen = history.order(claim.order).seen().iter();
     let first = seen.filter(|seen| seen.node == node).min_by_key(|seen| seen.t_us);
     if let Some(first) = first {
         if !cuts.meet(node, birth.intended_us, first.t_us) {
             return Sight::At(first.t_us);
         }
-        return Sight::Cut(clocks.latest_us(node, &first.applied_at).map(|placed| placed.min(first.t_us)));
+        return Sight::Cut(clocks.latest_us(history, node, first.applied_at).map(|placed| placed.min(first.t_us)));
     }
     let entry = case.projected(claim.order).find(|entry| entry.node == node && entry.applied > 0);
     let Some(entry) = entry else {
         return Sight::Never;
     };
-    let placed = clocks.latest_us(node, &entry.applied_at);
+    let placed = clocks.latest_us(history, node, entry.applied_at);
     let until_us = placed.map_or(case.edges.end_us, |placed| placed.saturating_add(NOTICED_AFTER_US));
     // Only a cut explains a missing sight: a connected feed that showed nothing has not propagated the order.
     if cuts.meet(node, birth.intended_us, until_us) { Sight::Cut(placed) } else { Sight::Never }

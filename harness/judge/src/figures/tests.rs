@@ -39,7 +39,7 @@ impl Story {
             Entry::Seen(seen) => unwanted.iter().any(|order| seen.order_id == crate::testing::id(*order)),
             Entry::Projection(held) => unwanted.iter().any(|order| held.order_id == crate::testing::id(*order)),
             Entry::Published(found) => found.sequence == order + 1,
-            Entry::Record { order_id, .. } => *order_id == crate::testing::id(order),
+            Entry::Record(record) => record.order_id == crate::testing::id(order),
             _ => false,
         });
     }

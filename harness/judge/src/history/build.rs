@@ -1,24 +1,38 @@
 //! Sorts the entries of a history into its index, in the order of the file.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::answers::Answers;
 use super::index::{
-    Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, Order, ProjectedOrder, PublishedMessage, ReadEnd, Reading,
+    Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, OrderIx, ProjectedOrder, PublishedMessage, ReadEnd, Reading,
     StoredRecord,
 };
+use super::line::Line;
+use super::op_numbers::OpNumbers;
+use super::orders::Lists;
 use super::read::Torn;
-use super::{Complete, Entry, Header, History, Invoke, NodeIx, Op, Projection, Published, Row, Seen, reads};
+use super::text::Interner;
+use super::wall::Wall;
+use super::{Complete, Entry, Header, History, Invoke, NodeIx, Op, Projection, Published, Record, Row, Seen, reads};
+use crate::numbers::fit;
 
 /// Takes entries one by one.
 pub(super) struct Builder {
     history: History,
     /// What every order and customer id of this run begins with.
     prefix: String,
-    order_index: HashMap<String, usize>,
-    op_index: HashMap<u64, usize>,
+    interner: Interner,
+    answers: Answers,
+    /// By text: the number of the order with this id plus 1, or 0.
+    order_of: Vec<u32>,
+    op_numbers: OpNumbers,
     node_index: HashMap<String, NodeIx>,
-    /// How many entries each final read has delivered so far.
+    /// By row.
+    row_orders: Vec<Option<OrderIx>>,
+    /// How many entries each final read has delivered so far; by node for projections, which have the most.
     found: HashMap<String, u64>,
+    found_projected: Vec<u64>,
 }
 
 impl Builder {
@@ -26,12 +40,39 @@ impl Builder {
         let prefix = format!("{}-", header.nonce);
         let history = History::empty(header);
         let node_index = (0..).zip(&history.nodes).map(|(at, name)| (name.clone(), at)).collect();
-        Self { history, prefix, order_index: HashMap::new(), op_index: HashMap::new(), node_index, found: HashMap::new() }
+        Self {
+            history,
+            prefix,
+            interner: Interner::default(),
+            answers: Answers::default(),
+            order_of: Vec::new(),
+            op_numbers: OpNumbers::default(),
+            node_index,
+            row_orders: Vec::new(),
+            found: HashMap::new(),
+            found_projected: Vec::new(),
+        }
     }
 
-    pub(super) fn finish(mut self, torn: Option<Torn>) -> History {
-        self.history.torn = torn;
-        self.history
+    pub(super) fn finish(self, torn: Option<Torn>) -> History {
+        let Self { mut history, interner, answers, row_orders, .. } = self;
+        history.lists = Lists::of(&history, &row_orders);
+        history.texts = Arc::new(interner.texts);
+        history.answers = Arc::new(answers.all);
+        history.torn = torn;
+        history
+    }
+
+    /// Takes one of the frequent lines.
+    pub(super) fn add_line(&mut self, line: Line<'_>) {
+        match line {
+            Line::Invoke(invoke) => self.invoke(&invoke),
+            Line::Complete(complete) => self.complete(&complete),
+            Line::Seen(seen) => self.seen(&seen),
+            Line::Projection(projection) => self.projection(&projection),
+            Line::Published(published) => self.published(&published),
+            Line::Record(record) => self.record(&record),
+        }
     }
 
     pub(super) fn add(&mut self, entry: Entry) {
@@ -42,8 +83,8 @@ impl Builder {
                 self.at(t_us);
                 self.history.phases.push((t_us, phase));
             }
-            Entry::Invoke(invoke) => self.invoke(invoke),
-            Entry::Complete(complete) => self.complete(complete),
+            Entry::Invoke(invoke) => self.invoke(&invoke),
+            Entry::Complete(complete) => self.complete(&complete),
             Entry::Unstarted { t_us, intended_us, node } => {
                 self.at(t_us);
                 let node = self.node(&node);
@@ -80,7 +121,7 @@ impl Builder {
     /// What observers wrote.
     fn observed(&mut self, entry: Entry) {
         match entry {
-            Entry::Seen(seen) => self.seen(seen),
+            Entry::Seen(seen) => self.seen(&seen),
             Entry::Feed { t_us, node, state, detail: _ } => {
                 self.at(t_us);
                 let node = self.node(&node);
@@ -105,29 +146,22 @@ impl Builder {
     /// What final reads wrote.
     fn finally_read(&mut self, entry: Entry) {
         match entry {
-            Entry::Projection(projection) => self.projection(projection),
+            Entry::Projection(projection) => self.projection(&projection),
             Entry::Ledger { node, customer_id, orders, total_minor } => {
-                self.count(reads::ledger(&node));
+                self.count(&reads::ledger(&node));
                 if !customer_id.starts_with(&self.prefix) {
                     self.history.foreign.ledger += 1;
                     return;
                 }
                 let node = self.node(&node);
+                let customer_id = self.interner.intern(&customer_id);
                 self.history.ledger.push(LedgerLine { node, customer_id, orders, total_minor });
             }
-            Entry::Published(published) => self.published(published),
-            Entry::Record { order_id, customer_id, amount_minor, message_id } => {
-                self.count(reads::RECORDS.to_owned());
-                let Some(order) = self.order(&order_id) else {
-                    self.history.foreign.records += 1;
-                    return;
-                };
-                self.history.orders[order].records.push(self.history.records.len());
-                self.history.records.push(StoredRecord { order, customer_id, amount_minor, message_id });
-            }
+            Entry::Published(published) => self.published(&published),
+            Entry::Record(record) => self.record(&record),
             Entry::Row(row) => self.row(row),
             Entry::Parked { node, count } => {
-                self.count(reads::parked(&node));
+                self.count(&reads::parked(&node));
                 let node = self.node(&node);
                 self.history.parked.push((node, count));
             }
@@ -135,41 +169,39 @@ impl Builder {
             Entry::Container(life) => self.history.lives.push(life),
             Entry::FinalRead { t_us, what, entries, error } => {
                 self.at(t_us);
-                let found = self.found.get(&what).copied().unwrap_or(0);
+                let found = self.found(&what);
                 self.history.reads.insert(what, ReadEnd { t_us, entries, found, error });
             }
             _ => {}
         }
     }
 
-    fn invoke(&mut self, invoke: Invoke) {
+    fn invoke<S: AsRef<str>>(&mut self, invoke: &Invoke<S>) {
         self.at(invoke.t_us);
-        let node = self.node(&invoke.node);
-        let Some(order) = self.order(&invoke.order_id) else {
-            self.odd(format!("operation {} sent the order id {} of another run", invoke.op, invoke.order_id));
+        let node = self.node(invoke.node.as_ref());
+        let Some(order) = self.order(invoke.order_id.as_ref()) else {
+            self.odd(format!("operation {} sent the order id {} of another run", invoke.op, invoke.order_id.as_ref()));
             return;
         };
-        let at = self.history.ops.len();
-        if self.op_index.insert(invoke.op, at).is_some() {
+        if self.op_numbers.insert(invoke.op, fit(self.history.ops.len())).is_some() {
             self.odd(format!("operation {} was invoked twice", invoke.op));
         }
-        self.history.orders[order].ops.push(at);
         self.history.ops.push(Op {
             number: invoke.op,
             node,
             order,
             intended_us: invoke.intended_us,
             sent_us: invoke.t_us,
-            customer_id: invoke.customer_id,
+            customer_id: self.interner.intern(invoke.customer_id.as_ref()),
             amount_minor: invoke.amount_minor,
             kind: invoke.kind,
             end: None,
         });
     }
 
-    fn complete(&mut self, complete: Complete) {
+    fn complete<S: AsRef<str>>(&mut self, complete: &Complete<S>) {
         self.at(complete.t_us);
-        let op = self.op_index.get(&complete.op).and_then(|at| self.history.ops.get_mut(*at));
+        let op = self.op_numbers.get(complete.op).and_then(|at| self.history.ops.get_mut(at as usize));
         let Some(op) = op else {
             self.odd(format!("operation {} ended without being invoked", complete.op));
             return;
@@ -183,94 +215,111 @@ impl Builder {
             outcome: complete.outcome,
             status: complete.status,
             replayed: complete.replayed,
-            answer: complete.answer,
-            error: complete.error,
+            answer: complete.answer.as_ref().map(|answer| self.answers.intern(answer, &mut self.interner)),
+            error: complete.error.as_ref().map(|error| self.interner.intern(error.as_ref())),
         });
     }
 
-    fn seen(&mut self, seen: Seen) {
+    fn seen<S: AsRef<str>>(&mut self, seen: &Seen<S>) {
         self.at(seen.t_us);
-        let node = self.node(&seen.node);
-        let Some(order) = self.order(&seen.order_id) else {
+        let node = self.node(seen.node.as_ref());
+        let Some(order) = self.order(seen.order_id.as_ref()) else {
             self.history.foreign.seen += 1;
             return;
         };
-        self.history.orders[order].seen.push(self.history.seen.len());
         self.history.seen.push(MessageSeen {
             t_us: seen.t_us,
             node,
             position: seen.position,
             order,
-            message_id: seen.message_id,
+            message_id: self.interner.intern(seen.message_id.as_ref()),
             sequence: seen.sequence,
-            applied_at: seen.applied_at,
+            applied_at: Wall::of(seen.applied_at.as_ref(), &mut self.interner),
         });
     }
 
-    fn projection(&mut self, projection: Projection) {
-        self.count(reads::projection(&projection.node));
-        let node = self.node(&projection.node);
-        let Some(order) = self.order(&projection.order_id) else {
+    fn projection<S: AsRef<str>>(&mut self, projection: &Projection<S>) {
+        let node = self.node(projection.node.as_ref());
+        let place = usize::from(node);
+        if self.found_projected.len() <= place {
+            self.found_projected.resize(place + 1, 0);
+        }
+        self.found_projected[place] += 1;
+        let Some(order) = self.order(projection.order_id.as_ref()) else {
             self.history.foreign.projected += 1;
             return;
         };
-        self.history.orders[order].projected.push(self.history.projected.len());
         self.history.projected.push(ProjectedOrder {
             node,
             position: projection.position,
             order,
-            customer_id: projection.customer_id,
+            customer_id: self.interner.intern(projection.customer_id.as_ref()),
             amount_minor: projection.amount_minor,
-            message_id: projection.message_id,
+            message_id: self.interner.intern(projection.message_id.as_ref()),
             applied: projection.applied,
-            applied_at: projection.applied_at,
+            applied_at: Wall::of(projection.applied_at.as_ref(), &mut self.interner),
         });
     }
 
-    fn published(&mut self, published: Published) {
-        self.count(reads::STREAM.to_owned());
-        let Some(answer) = published.answer else {
+    fn published<S: AsRef<str>>(&mut self, published: &Published<S>) {
+        self.count(reads::STREAM);
+        let Some(answer) = &published.answer else {
             self.history.foreign.unreadable += 1;
             return;
         };
-        let Some(order) = self.order(&answer.order_id) else {
+        let Some(order) = self.order(answer.order_id.as_ref()) else {
             self.history.foreign.published += 1;
             return;
         };
-        self.history.orders[order].published.push(self.history.published.len());
         self.history.published.push(PublishedMessage {
             sequence: published.sequence,
-            message_id: published.message_id,
-            stored_at: published.stored_at,
+            message_id: self.interner.intern(published.message_id.as_ref()),
+            stored_at: Wall::of(published.stored_at.as_ref(), &mut self.interner),
             order,
-            answer,
+            answer: self.answers.intern(answer, &mut self.interner),
+        });
+    }
+
+    fn record<S: AsRef<str>>(&mut self, record: &Record<S>) {
+        self.count(reads::RECORDS);
+        let Some(order) = self.order(record.order_id.as_ref()) else {
+            self.history.foreign.records += 1;
+            return;
+        };
+        self.history.records.push(StoredRecord {
+            order,
+            customer_id: self.interner.intern(record.customer_id.as_ref()),
+            amount_minor: record.amount_minor,
+            message_id: self.interner.intern(record.message_id.as_ref()),
         });
     }
 
     fn row(&mut self, row: Row) {
-        self.count(reads::OUTBOX.to_owned());
-        match row.order_id.as_deref().map(|id| self.order(id)) {
-            Some(None) => self.history.foreign.rows += 1,
-            Some(Some(order)) => {
-                self.history.orders[order].rows.push(self.history.rows.len());
-                self.history.rows.push(row);
-            }
-            None => self.history.rows.push(row),
+        self.count(reads::OUTBOX);
+        let order = row.order_id.as_deref().map(|id| self.order(id));
+        if order == Some(None) {
+            self.history.foreign.rows += 1;
+            return;
         }
+        self.row_orders.push(order.flatten());
+        self.history.rows.push(row);
     }
 
     /// The order with this id, if the id is of this run.
-    fn order(&mut self, id: &str) -> Option<usize> {
-        if let Some(order) = self.order_index.get(id) {
-            return Some(*order);
-        }
+    fn order(&mut self, id: &str) -> Option<OrderIx> {
         if !id.starts_with(&self.prefix) {
             return None;
         }
-        let order = self.history.orders.len();
-        self.history.orders.push(Order { id: id.to_owned(), ..Order::default() });
-        self.order_index.insert(id.to_owned(), order);
-        Some(order)
+        let text = self.interner.intern(id);
+        let place = text.number() as usize;
+        if self.order_of.len() <= place {
+            self.order_of.resize(place + 1, 0);
+        }
+        if self.order_of[place] == 0 {
+            self.history.orders.push(text);
+            self.order_of[place] = fit(self.history.orders.len());
+        }
+        self.order_of[place].checked_sub(1)
     }
 
     fn node(&mut self, name: &str) -> NodeIx {
@@ -287,8 +336,17 @@ impl Builder {
         self.history.last_us = self.history.last_us.max(t_us);
     }
 
-    fn count(&mut self, what: String) {
-        *self.found.entry(what).or_default() += 1;
+    fn count(&mut self, what: &str) {
+        if let Some(count) = self.found.get_mut(what) {
+            *count += 1;
+        } else {
+            self.found.insert(what.to_owned(), 1);
+        }
+    }
+
+    fn found(&self, what: &str) -> u64 {
+        let projected = self.history.nodes.iter().zip(&self.found_projected).find(|(node, _)| reads::projection(node) == what);
+        projected.map(|(_, count)| *count).or_else(|| self.found.get(what).copied()).unwrap_or(0)
     }
 
     fn odd(&mut self, what: String) {

@@ -1,22 +1,60 @@
 //! A history as the checkers use it: split by order, with what was found of each.
+//!
+//! A history may tell of ten million operations. So what it has by the million is small and flat: texts, times and answers are
+//! numbers, which [`History::text`], [`History::wall`] and [`History::answer`] tell, and equal numbers are equal things.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
+use super::orders::{Lists, Order};
 use super::read::Torn;
-use super::{Answer, ContainerLife, FaultStep, FeedState, Header, OpKind, Outcome, Phase, Quiescence, Row, ServiceLog};
+use super::text::{Text, Texts};
+use super::wall::Wall;
+use super::{ContainerLife, FaultStep, FeedState, Header, OpKind, Outcome, Phase, Quiescence, Row, ServiceLog};
+use crate::numbers::fit;
 
 /// Index into [`History::nodes`].
 pub type NodeIx = u16;
 
+/// Which order of the history, from 0; [`History::order`] tells of it.
+pub type OrderIx = u32;
+
+/// An answer of the history, which [`History::answer`] tells. Equal ones are the same in every field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AnswerIx(NonZeroU32);
+
+impl AnswerIx {
+    pub(super) fn at(place: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(fit(place)))
+    }
+
+    pub(super) fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// A placed order as a node described it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Told {
+    pub order_id: Text,
+    pub customer_id: Text,
+    /// `None` where the amount on the wire is not an exact number of minor units.
+    pub amount_minor: Option<u64>,
+    pub message_id: Text,
+    pub accepted_by: Text,
+    pub accepted_at: Wall,
+}
+
 /// One operation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Op {
     pub number: u64,
     pub node: NodeIx,
-    pub order: usize,
+    pub order: OrderIx,
     pub intended_us: u64,
     pub sent_us: u64,
-    pub customer_id: String,
+    pub customer_id: Text,
     pub amount_minor: u64,
     pub kind: OpKind,
     /// `None`: the history does not tell how it ended, so it is `info`.
@@ -24,26 +62,32 @@ pub struct Op {
 }
 
 /// How an operation ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpEnd {
     pub t_us: u64,
     pub outcome: Outcome,
     pub status: Option<u16>,
     pub replayed: bool,
-    pub answer: Option<Answer>,
-    pub error: Option<String>,
+    pub answer: Option<AnswerIx>,
+    pub error: Option<Text>,
 }
 
 impl Op {
     /// An operation without an end may have taken effect.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.end.as_ref().map_or(Outcome::Info, |end| end.outcome)
+        self.end.map_or(Outcome::Info, |end| end.outcome)
     }
 
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        self.end.as_ref().and_then(|end| end.status)
+        self.end.and_then(|end| end.status)
+    }
+
+    /// The answer that the client got, where it tells an order.
+    #[must_use]
+    pub fn answer(&self) -> Option<AnswerIx> {
+        self.end.and_then(|end| end.answer)
     }
 
     /// It was refused as a conflict, by an answer of the contract's form.
@@ -59,60 +103,48 @@ impl Op {
     }
 }
 
-/// An order id of this run, and where it was met; the numbers index into the lists of the history.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Order {
-    pub id: String,
-    pub ops: Vec<usize>,
-    pub published: Vec<usize>,
-    pub seen: Vec<usize>,
-    pub projected: Vec<usize>,
-    pub records: Vec<usize>,
-    pub rows: Vec<usize>,
-}
-
 /// A feed showed an order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MessageSeen {
     pub t_us: u64,
     pub node: NodeIx,
     pub position: u64,
-    pub order: usize,
-    pub message_id: String,
+    pub order: OrderIx,
+    pub message_id: Text,
     pub sequence: u64,
-    pub applied_at: String,
+    pub applied_at: Wall,
 }
 
 /// An order in a node's final projection.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProjectedOrder {
     pub node: NodeIx,
     pub position: u64,
-    pub order: usize,
-    pub customer_id: String,
+    pub order: OrderIx,
+    pub customer_id: Text,
     pub amount_minor: Option<u64>,
-    pub message_id: String,
+    pub message_id: Text,
     pub applied: u64,
-    pub applied_at: String,
+    pub applied_at: Wall,
 }
 
 /// A message of the stream that carries an order of this run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PublishedMessage {
     pub sequence: u64,
-    pub message_id: String,
-    pub stored_at: String,
-    pub order: usize,
-    pub answer: Answer,
+    pub message_id: Text,
+    pub stored_at: Wall,
+    pub order: OrderIx,
+    pub answer: AnswerIx,
 }
 
 /// An idempotency record of this run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoredRecord {
-    pub order: usize,
-    pub customer_id: String,
+    pub order: OrderIx,
+    pub customer_id: Text,
     pub amount_minor: Option<u64>,
-    pub message_id: String,
+    pub message_id: Text,
 }
 
 /// What was met of other runs, or of nobody's: counted, and not judged.
@@ -129,10 +161,10 @@ pub struct Foreign {
 }
 
 /// A customer's line in a node's ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerLine {
     pub node: NodeIx,
-    pub customer_id: String,
+    pub customer_id: Text,
     pub orders: u64,
     pub total_minor: Option<u64>,
 }
@@ -150,7 +182,7 @@ pub struct FeedChange {
 pub struct Confirmation {
     pub t_us: u64,
     pub node: NodeIx,
-    pub order: usize,
+    pub order: OrderIx,
     pub status: u16,
     pub applied: Option<u64>,
 }
@@ -173,14 +205,13 @@ pub struct ReadEnd {
 }
 
 /// A whole run, indexed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct History {
     pub header: Header,
     /// Service names: those of the header first, in its order, then any other that was met.
     pub nodes: Vec<String>,
     pub phases: Vec<(u64, Phase)>,
     pub ops: Vec<Op>,
-    pub orders: Vec<Order>,
     pub unstarted: Vec<(u64, NodeIx)>,
     pub faults: Vec<FaultStep>,
     pub seen: Vec<MessageSeen>,
@@ -211,6 +242,11 @@ pub struct History {
     pub foreign: Foreign,
     /// Lines that contradict each other: the recorder's fault, not the cluster's.
     pub oddities: Vec<String>,
+    /// By order, its id.
+    pub(super) orders: Vec<Text>,
+    pub(super) lists: Lists,
+    pub(super) texts: Arc<Texts>,
+    pub(super) answers: Arc<Vec<Told>>,
 }
 
 impl History {
@@ -221,7 +257,6 @@ impl History {
             header,
             phases: Vec::new(),
             ops: Vec::new(),
-            orders: Vec::new(),
             unstarted: Vec::new(),
             faults: Vec::new(),
             seen: Vec::new(),
@@ -246,7 +281,49 @@ impl History {
             torn: None,
             foreign: Foreign::default(),
             oddities: Vec::new(),
+            orders: Vec::new(),
+            lists: Lists::default(),
+            texts: Arc::default(),
+            answers: Arc::default(),
         }
+    }
+
+    /// All orders, in the order in which they were met.
+    #[must_use]
+    pub fn orders(&self) -> impl ExactSizeIterator<Item = Order<'_>> + Clone {
+        (0..fit(self.orders.len())).map(|number| self.order(number))
+    }
+
+    #[must_use]
+    pub fn order(&self, number: OrderIx) -> Order<'_> {
+        Order { history: self, number }
+    }
+
+    #[must_use]
+    pub fn order_id(&self, order: OrderIx) -> &str {
+        self.orders.get(order as usize).map_or("?", |id| self.text(*id))
+    }
+
+    #[must_use]
+    pub fn text(&self, text: Text) -> &str {
+        self.texts.get(text)
+    }
+
+    /// A wall-clock time, to the letter as it was written down.
+    #[must_use]
+    pub fn wall(&self, wall: Wall) -> String {
+        wall.written(&self.texts)
+    }
+
+    /// Microseconds since 1970; `None` for what is no RFC 3339 time.
+    #[must_use]
+    pub fn wall_us(&self, wall: Wall) -> Option<i64> {
+        wall.us(&self.texts)
+    }
+
+    #[must_use]
+    pub fn answer(&self, answer: AnswerIx) -> &Told {
+        &self.answers[answer.place()]
     }
 
     #[must_use]

@@ -3,9 +3,9 @@
 use std::io::BufRead;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::build::Builder;
+use super::line::frequent;
 use super::{Entry, FORMAT, History, Sample};
 
 /// A history that cannot be judged at all.
@@ -29,7 +29,12 @@ pub enum HistoryError {
     Line { line: u64, reason: String },
     #[error("line {line} of the history is a second header: two runs in one file cannot be told apart")]
     SecondHeader { line: u64 },
+    #[error("the history has more than {LINES_MAX} lines, and its judgement would need more memory than machines have")]
+    TooLong,
 }
+
+/// Whatever a line adds to the index, eight times as many are counted in four bytes.
+pub(super) const LINES_MAX: u64 = u32::MAX as u64 / 8;
 
 /// The last line was cut off in the middle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,21 +57,27 @@ struct FormatOnly {
 pub fn read(reader: impl BufRead) -> Result<History, HistoryError> {
     let mut lines = Lines::new(reader);
     let first = lines.next()?.ok_or(HistoryError::Empty)?;
-    if let Ok(header) = serde_json::from_slice::<FormatOnly>(&first)
+    if let Ok(header) = serde_json::from_slice::<FormatOnly>(first)
         && header.format > FORMAT
     {
         return Err(HistoryError::NewerFormat { found: header.format });
     }
-    let Ok(Entry::Header(header)) = serde_json::from_slice(&first) else {
-        let found: String = String::from_utf8_lossy(&first).chars().take(60).collect();
+    let Ok(Entry::Header(header)) = serde_json::from_slice(first) else {
+        let found: String = String::from_utf8_lossy(first).chars().take(60).collect();
         return Err(HistoryError::NoHeader { found });
     };
     let mut builder = Builder::new(header);
-    let torn = each(&mut lines, |line, entry| match entry {
-        Entry::Header(_) => Err(HistoryError::SecondHeader { line }),
-        entry => {
-            builder.add(entry);
-            Ok(())
+    let torn = each(&mut lines, |number, line| {
+        if let Some(frequent) = frequent(line) {
+            builder.add_line(frequent);
+            return Ok(());
+        }
+        match serde_json::from_slice(line)? {
+            Entry::Header(_) => Err(Refusal::Wrong(HistoryError::SecondHeader { line: number })),
+            entry => {
+                builder.add(entry);
+                Ok(())
+            }
         }
     })?;
     Ok(builder.finish(torn))
@@ -78,26 +89,43 @@ pub fn read(reader: impl BufRead) -> Result<History, HistoryError> {
 /// When it cannot be read, or has an unreadable line before its last.
 pub fn read_samples(reader: impl BufRead) -> Result<Vec<Sample>, HistoryError> {
     let mut samples = Vec::new();
-    each(&mut Lines::new(reader), |_, sample| {
-        samples.push(sample);
+    each(&mut Lines::new(reader), |_, line| {
+        samples.push(serde_json::from_slice(line)?);
         Ok(())
     })?;
     Ok(samples)
 }
 
-/// Hands every line to `take`. A line that does not parse is an error, unless it is the last.
-fn each<T: DeserializeOwned>(
+/// Why a line was not taken.
+enum Refusal {
+    /// It cannot be read; of the last line, that may be a crash's doing.
+    Unreadable(serde_json::Error),
+    /// It is no part of the history.
+    Wrong(HistoryError),
+}
+
+impl From<serde_json::Error> for Refusal {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+/// Hands every line to `take`. A line that cannot be read is an error, unless it is the last.
+fn each(
     lines: &mut Lines<impl BufRead>,
-    mut take: impl FnMut(u64, T) -> Result<(), HistoryError>,
+    mut take: impl FnMut(u64, &[u8]) -> Result<(), Refusal>,
 ) -> Result<Option<Torn>, HistoryError> {
-    while let Some(bytes) = lines.next()? {
+    while let Some(bytes) = lines.next()?.map(<[u8]>::len) {
         let line = lines.number;
-        match serde_json::from_slice(&bytes) {
-            Ok(value) => take(line, value)?,
-            Err(reason) => {
-                return match lines.next()? {
-                    None if !lines.complete => Ok(Some(Torn { line, bytes: bytes.len() })),
-                    _ => Err(HistoryError::Line { line, reason: reason.to_string() }),
+        match take(line, &lines.line) {
+            Ok(()) => {}
+            Err(Refusal::Wrong(error)) => return Err(error),
+            Err(Refusal::Unreadable(reason)) => {
+                let is_last = lines.next()?.is_none() && !lines.complete;
+                return if is_last {
+                    Ok(Some(Torn { line, bytes }))
+                } else {
+                    Err(HistoryError::Line { line, reason: reason.to_string() })
                 };
             }
         }
@@ -108,6 +136,8 @@ fn each<T: DeserializeOwned>(
 /// Non-empty lines with their numbers.
 struct Lines<R> {
     reader: R,
+    /// The line that was read last.
+    line: Vec<u8>,
     number: u64,
     /// Did the last line that was read end in a line break?
     complete: bool,
@@ -115,24 +145,27 @@ struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     fn new(reader: R) -> Self {
-        Self { reader, number: 0, complete: true }
+        Self { reader, line: Vec::new(), number: 0, complete: true }
     }
 
-    fn next(&mut self) -> Result<Option<Vec<u8>>, HistoryError> {
+    fn next(&mut self) -> Result<Option<&[u8]>, HistoryError> {
         loop {
-            let mut line = Vec::new();
-            let read = self.reader.read_until(b'\n', &mut line);
+            self.line.clear();
+            let read = self.reader.read_until(b'\n', &mut self.line);
             let bytes = read.map_err(|source| HistoryError::Io { line: self.number + 1, source })?;
             if bytes == 0 {
                 return Ok(None);
             }
             self.number += 1;
-            self.complete = line.last() == Some(&b'\n');
-            while line.last().is_some_and(u8::is_ascii_whitespace) {
-                line.pop();
+            if self.number > LINES_MAX {
+                return Err(HistoryError::TooLong);
             }
-            if !line.is_empty() {
-                return Ok(Some(line));
+            self.complete = self.line.last() == Some(&b'\n');
+            while self.line.last().is_some_and(u8::is_ascii_whitespace) {
+                self.line.pop();
+            }
+            if !self.line.is_empty() {
+                return Ok(Some(&self.line));
             }
         }
     }

@@ -130,7 +130,7 @@ proptest! {
     #[test]
     fn the_search_through_all_orders_agrees(turns in prop::collection::vec(turn(), 1..7)) {
         let history = history(&turns);
-        let found = contradiction(&history, &history.orders[0]);
+        let found = contradiction(&history, history.order(0));
         prop_assert_eq!(found.is_none(), some_order_exists(&turns), "{:?}", found);
     }
 
@@ -139,7 +139,7 @@ proptest! {
         plans in prop::collection::vec((0..30_u64, 0..6_u64, 0..6_u64, 0..3_u64, any::<bool>()), 1..20),
     ) {
         let history = history(&served(&plans));
-        prop_assert_eq!(contradiction(&history, &history.orders[0]), None);
+        prop_assert_eq!(contradiction(&history, history.order(0)), None);
     }
 }
 

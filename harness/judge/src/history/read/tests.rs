@@ -9,13 +9,29 @@ fn text(lines: &[String]) -> String {
 #[test]
 fn whole_history_is_indexed_by_order() {
     let history = Story::good(6).history();
-    assert_eq!((history.ops.len(), history.orders.len(), history.projected.len(), history.published.len()), (6, 6, 18, 6));
+    assert_eq!((history.ops.len(), history.orders().len(), history.projected.len(), history.published.len()), (6, 6, 18, 6));
     assert_eq!((history.torn.clone(), history.oddities.len()), (None, 0));
     assert_eq!(history.nodes, NODES);
     assert!(history.phase_us(Phase::Load).is_some() && history.end_us.is_some());
     assert!(history.has_read(reads::STREAM) && history.has_read(&reads::ledger(NODES[2])));
-    let order = &history.orders[3];
-    assert_eq!((order.ops.len(), order.seen.len(), order.projected.len(), order.records.len()), (1, 3, 3, 1));
+    let order = history.order(3);
+    assert_eq!((order.ops().len(), order.seen().len(), order.projected().len(), order.records().len()), (1, 3, 3, 1));
+}
+
+#[test]
+fn line_says_the_same_in_whatever_form_it_is_written() {
+    let lines = Story::good(6).lines();
+    let told = |lines: &[String]| format!("{:?}", read(text(lines).as_bytes()).expect("it can be read"));
+    let sorted = lines.iter().map(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).expect("it is an object");
+        value.to_string()
+    });
+    // The type is not the first field any more.
+    let sorted: Vec<String> = sorted.collect();
+    assert!(sorted.iter().any(|line| line.contains(r#""type":"seen""#) && !line.starts_with(r#"{"type""#)));
+    let escaped: Vec<String> = lines.iter().map(|line| line.replace(r#""run-"#, r#""\u0072un-"#)).collect();
+    assert_eq!(told(&sorted), told(&lines));
+    assert_eq!(told(&escaped), told(&lines));
 }
 
 #[test]
