@@ -187,7 +187,8 @@ fn run_info(history: &History) -> RunInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Story;
+    use crate::history::{OpKind, Outcome};
+    use crate::testing::{Story, answer, intended_us};
 
     #[test]
     fn checker_that_panics_is_unknown_and_says_so() {
@@ -206,6 +207,27 @@ mod tests {
         };
         assert_eq!(with(vec![Finding::valid("lost", "nothing")]).verdict, Verdict::Unknown);
         assert_eq!(with(vec![Finding::invalid("lost", "one")]).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn report_is_the_same_to_the_byte_whoever_judges() {
+        let mut story = Story::good(200);
+        for order in (0..200).step_by(3) {
+            match order % 5 {
+                0 => story.forget_on(&[1, 2], order),
+                1 => story.publish(order, 1_000 + order, "other"),
+                2 => story.give_up(order),
+                3 => story.again(1_000 + order, order, OpKind::Conflict, Outcome::Ok, 201, Some(answer(order))),
+                _ => story.see(0, order, 3_000 - order, intended_us(order) + 20_000),
+            }
+        }
+        // Each thread has hash maps of its own order.
+        let judged = |story: &Story| std::thread::scope(|scope| scope.spawn(|| story.report()).join().expect("it is judged"));
+        let reports: Vec<Report> = (0..4).map(|_| judged(&story)).collect();
+        let text = |report: &Report| serde_json::to_string(report).expect("it serialises");
+        let found = reports[0].checkers.iter().filter(|finding| finding.verdict == Verdict::Invalid).count();
+        assert!(found >= 6, "so much is wrong that every order of things could show: {}", reports[0].reason);
+        assert!(reports.iter().all(|report| text(report) == text(&reports[0])));
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! - [`plan`]: `resolve` turns a scenario and a seed into a [`plan::Plan`]: targets picked, times checked, everything
 //!   that a run will do. `Plan::slots` is the open schedule of its load. [`seed`] holds the named random streams.
 //! - [`history`]: the record of a run: its line format ([`history::Entry`], [`history::Sample`]), the streaming reader,
-//!   and the index that splits it by order ([`history::History`]).
+//!   and the index that splits it by order ([`history::History`]), small enough for ten million operations: ids, times and
+//!   answers are numbers in it, of which it tells what they stand for.
 //! - `case`, `timeline`: a history held against its plan: *claims* (an order id with one content), the edges of the
 //!   load, the span of each fault.
 //! - `durability`: what a fault destroyed from below, and which orders that excuses, where the scenario declares it.

@@ -1,8 +1,10 @@
 //! The life of one order as the history tells it, stage by stage: the evidence that a finding names.
 
 use crate::case::Case;
-use crate::history::{NodeIx, Op, Order, OrderIx, Outcome, RowState, reads};
-use crate::verdict::{NAMED, OrderLife, Stage};
+use crate::history::{
+    Found, MessageSeen, NodeIx, Op, Order, OrderIx, Outcome, ProjectedOrder, PublishedMessage, Row, RowState, StoredRecord, reads,
+};
+use crate::verdict::{NAMED, OrderLife, Stage, shortened};
 
 /// How long after its last known moment a fault still counts as being over an order: one lease.
 const AFTERMATH_US: u64 = 5_000_000;
@@ -66,44 +68,43 @@ fn reached(case: &Case<'_>, order: Order<'_>, applied: &[NodeIx]) -> (Stage, Str
 
 fn steps(case: &Case<'_>, order: Order<'_>) -> Vec<String> {
     let history = case.history;
-    let mut steps = Vec::new();
-    for op in order.ops().iter().take(NAMED) {
-        steps.push(op_step(case, op));
-    }
-    if order.ops().len() > NAMED {
-        steps.push(format!("and {} more operations", order.ops().len() - NAMED));
-    }
-    for record in order.records().iter() {
-        steps.push(format!(
-            "record: message {}, {}",
-            history.text(record.message_id),
-            content(history.text(record.customer_id), record.amount_minor)
-        ));
-    }
-    for row in order.rows().iter() {
+    let record = |record: &StoredRecord| {
+        let content = content(history.text(record.customer_id), record.amount_minor);
+        format!("record: message {}, {content}", history.text(record.message_id))
+    };
+    let row = |row: &Row| {
         let error = row.last_error.as_deref().map(|error| format!(", last error: {error}")).unwrap_or_default();
-        steps.push(format!("outbox row {}: {}{error}", row.message_id, row_state(row.state)));
-    }
-    for message in order.published().iter() {
+        format!("outbox row {}: {}{error}", row.message_id, row_state(row.state))
+    };
+    let message = |message: &PublishedMessage| {
         let answer = history.answer(message.answer);
         let content = content(history.text(answer.customer_id), answer.amount_minor);
-        steps.push(format!(
-            "published: sequence {}, message {}, {content}, stored {}",
-            message.sequence,
-            history.text(message.message_id),
-            history.wall(message.stored_at)
-        ));
-    }
-    for seen in order.seen().iter() {
+        let (id, stored_at) = (history.text(message.message_id), history.wall(message.stored_at));
+        format!("published: sequence {}, message {id}, {content}, stored {stored_at}", message.sequence)
+    };
+    let sight = |seen: &MessageSeen| {
         let node = history.node_name(seen.node);
-        steps.push(format!("{} seen on {node} at position {}", at(case, seen.t_us), seen.position));
-    }
-    for entry in order.projected().iter() {
+        format!("{} seen on {node} at position {}", at(case, seen.t_us), seen.position)
+    };
+    let entry = |entry: &ProjectedOrder| {
         let node = history.node_name(entry.node);
         let content = content(history.text(entry.customer_id), entry.amount_minor);
-        steps.push(format!("{node} holds it at position {}, applied {} times, {content}", entry.position, entry.applied));
-    }
+        format!("{node} holds it at position {}, applied {} times, {content}", entry.position, entry.applied)
+    };
+    let mut steps = first(order.ops(), "operations", |op| op_step(case, op));
+    steps.extend(first(order.records(), "records", record));
+    steps.extend(first(order.rows(), "outbox rows", row));
+    steps.extend(first(order.published(), "messages", message));
+    steps.extend(first(order.seen(), "sights", sight));
+    steps.extend(first(order.projected(), "entries of projections", entry));
     steps
+}
+
+/// The first few, and how many more there are: a hot order may have a hundred thousand.
+fn first<T>(found: Found<'_, T>, what: &str, told: impl Fn(&T) -> String) -> Vec<String> {
+    let more = found.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("and {more} more {what}"));
+    found.iter().take(NAMED).map(|step| shortened(told(step))).chain(more).collect()
 }
 
 fn op_step(case: &Case<'_>, op: &Op) -> String {

@@ -64,9 +64,10 @@ impl Finding {
 
     /// Adds the first few lines, and says how many more there are.
     #[must_use]
-    pub(crate) fn with(mut self, evidence: Vec<String>) -> Self {
-        let more = evidence.len().saturating_sub(NAMED);
-        self.evidence.extend(evidence.into_iter().take(NAMED));
+    pub(crate) fn with(mut self, evidence: impl Into<Evidence>) -> Self {
+        let Evidence { first, count } = evidence.into();
+        let more = count - first.len();
+        self.evidence.extend(first);
         if more > 0 {
             self.evidence.push(format!("and {more} more"));
         }
@@ -83,6 +84,62 @@ impl Finding {
     pub(crate) fn with_orders(mut self, orders: Vec<OrderLife>) -> Self {
         self.orders = orders;
         self
+    }
+}
+
+/// Lines of evidence as they are found: the first few are kept, and all are counted. A run in which every order is wrong must
+/// not need the memory of a sentence for each.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl Evidence {
+    pub(crate) fn push(&mut self, line: String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(shortened(line));
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl Extend<String> for Evidence {
+    fn extend<I: IntoIterator<Item = String>>(&mut self, lines: I) {
+        lines.into_iter().for_each(|line| self.push(line));
+    }
+}
+
+impl FromIterator<String> for Evidence {
+    fn from_iter<I: IntoIterator<Item = String>>(lines: I) -> Self {
+        let mut evidence = Self::default();
+        evidence.extend(lines);
+        evidence
+    }
+}
+
+impl From<Vec<String>> for Evidence {
+    fn from(lines: Vec<String>) -> Self {
+        lines.into_iter().collect()
+    }
+}
+
+/// More of one line nobody reads; a hot order may have a hundred thousand message ids.
+const LINE_MAX: usize = 1_000;
+
+/// A line that is no longer than [`LINE_MAX`] characters, but for saying how much was left out.
+pub(crate) fn shortened(line: String) -> String {
+    match line.char_indices().nth(LINE_MAX) {
+        None => line,
+        Some((at, _)) => format!("{} … and {} more characters", &line[..at], line[at..].chars().count()),
     }
 }
 
@@ -120,6 +177,23 @@ pub enum Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_lines_are_told_in_full_and_the_others_counted() {
+        let lines = |count: usize| (0..count).map(|number| format!("line {number}"));
+        let all: Vec<String> = lines(NAMED).collect();
+        assert_eq!(Finding::valid("x", "").with(all.clone()).evidence, all);
+        let many = Finding::valid("x", "").with(lines(1_000).collect::<Evidence>()).evidence;
+        assert_eq!((&many[..NAMED], many[NAMED].as_str(), many.len()), (&all[..], "and 990 more", NAMED + 1));
+    }
+
+    #[test]
+    fn line_without_end_is_cut_and_says_so() {
+        let line = "ü".repeat(LINE_MAX);
+        assert_eq!(shortened(line.clone()), line);
+        let cut = Finding::valid("x", "").with(vec![line.clone() + "more"]).evidence;
+        assert_eq!(cut, [format!("{line} … and 4 more characters")]);
+    }
 
     #[test]
     fn invalid_wins_over_unknown_and_unknown_over_valid() {

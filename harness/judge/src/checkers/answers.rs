@@ -8,7 +8,7 @@ use crate::case::{Case, Claim};
 use crate::history::{AnswerIx, History, Op, OrderIx, Outcome, Text};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 /// Statuses that the contract knows for placing an order as we place them.
 const IN_CONTRACT: [u16; 5] = [200, 201, 409, 503, 504];
@@ -19,7 +19,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "answers";
     let case = desk.case;
     let mut wrong: Vec<OrderIx> = Vec::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     for claim in &case.claims {
         let mut found: Vec<String> = case.ops(claim).filter_map(|op| bad_echo(case.history, op)).collect();
         found.extend(changed_answer(case, claim));

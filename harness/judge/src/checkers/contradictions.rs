@@ -11,7 +11,7 @@ use crate::case::{Case, Class};
 use crate::history::{Order, Text, reads};
 use crate::life::{content, lives};
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "contradictions";
@@ -20,7 +20,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::valid(NAME, "not looked for: the scenario lets a fault destroy what was promised");
     }
     let mut open = Vec::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     for order in case.history.orders() {
         let told = case.claims_of(order.number).iter().any(|claim| claim.class == Class::Acknowledged);
         let Some(found) = (!told).then(|| differing(case, order)).flatten() else { continue };

@@ -12,7 +12,7 @@ use crate::history::{NodeIx, OrderIx, Text, reads};
 use crate::life::{content, lives, money};
 use crate::numbers::many;
 use crate::seed::{FNV1A, fnv1a};
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "diverged";
@@ -31,7 +31,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     if count > 0 {
         let lives = lives(case, orders.iter().map(|(order, _)| *order));
         let summary = format!("nodes differ in {} and {}", many(orders.len(), "order"), many(ledgers.len(), "ledger line"));
-        let evidence = orders.into_iter().map(|(_, line)| line).chain(ledgers).collect();
+        let evidence: Evidence = orders.into_iter().map(|(_, line)| line).chain(ledgers).collect();
         return Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(lives);
     }
     if read.len() < case.plan.roster.len() || !case.is_quiescent() {
@@ -42,7 +42,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         0 => String::new(),
         some => format!(", but for {} within the durability limit", many(some, "order")),
     };
-    let digests = read.iter().map(|node| digest(case, *node)).collect();
+    let digests: Evidence = read.iter().map(|node| digest(case, *node)).collect();
     Finding::valid(NAME, format!("all {} nodes hold the same orders and ledgers{but}", read.len())).with(digests)
 }
 

@@ -9,7 +9,7 @@ use crate::case::Case;
 use crate::history::{NodeIx, Op, Order, OrderIx, Outcome, PublishedMessage, Text};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 /// The stream drops a message whose id it has stored within this time.
 const DEDUP_WINDOW_US: i64 = 120_000_000;
@@ -19,8 +19,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let case = desk.case;
     let confirmed = confirmed_twice(case);
     let mut wrong: Vec<OrderIx> = Vec::new();
-    let mut evidence = Vec::new();
-    let mut tolerated = Vec::new();
+    let mut evidence = Evidence::default();
+    let mut tolerated = Evidence::default();
     for order in case.history.orders() {
         let mut found = applied_twice(case, order);
         if let Some(node) = confirmed.get(&order.number) {

@@ -7,7 +7,7 @@ use super::{Desk, forgotten};
 use crate::fate::Fate;
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "durability";
@@ -16,7 +16,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::valid(NAME, "nothing is excused: the scenario declares no limit");
     }
     let mut orders = BTreeSet::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     for (claim, fate) in case.claims.iter().zip(desk.fates) {
         let Fate::Excused(nodes, fault) = fate else { continue };
         let label = case.plan.faults[*fault].label_on(&case.spans[*fault].services);

@@ -15,7 +15,7 @@ use crate::case::Case;
 use crate::history::{FeedChange, FeedState, MessageSeen, NodeIx, OrderIx, Phase};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 /// A feed that is connected and silent for so long has shown all that it will show.
 const SILENT_US: u64 = 2_000_000;
@@ -23,7 +23,7 @@ const SILENT_US: u64 = 2_000_000;
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "feeds";
     let case = desk.case;
-    let mut wrong: Vec<(OrderIx, String)> = Vec::new();
+    let (mut orders, mut evidence) = (BTreeSet::new(), Evidence::default());
     for node in &case.required {
         let seen = case.history.seen.iter().enumerate().filter(|(at, seen)| seen.node == *node && !case.resets.is_void(*at));
         let mut by_position: BTreeMap<u64, &MessageSeen> = BTreeMap::new();
@@ -34,25 +34,28 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
                 }
                 // Shown again: told below.
                 Some(first) if first.order == event.order => {}
-                Some(first) => wrong.push((event.order, two_orders(case, first, event))),
+                Some(first) => {
+                    orders.insert(event.order);
+                    evidence.push(two_orders(case, first, event));
+                }
             }
         }
-        wrong.extend(gone_back(case, *node));
-        wrong.extend(contradicted(case, *node, &by_position));
-        wrong.extend(left_out(case, *node, &by_position));
+        let wrong = [gone_back(case, *node), contradicted(case, *node, &by_position), left_out(case, *node, &by_position)];
+        for (order, line) in wrong.into_iter().flatten() {
+            orders.insert(order);
+            evidence.push(line);
+        }
     }
     if let unexplained @ [_, ..] = case.resets.unexplained.as_slice() {
         let summary = format!("{} went back, and no fault had set the store back", many(unexplained.len(), "feed"));
-        let evidence = unexplained.iter().map(|change| set_back(case, change)).collect();
+        let evidence: Evidence = unexplained.iter().map(|change| set_back(case, change)).collect();
         return Finding::invalid(NAME, summary).counting(unexplained.len()).with(evidence);
     }
-    if !wrong.is_empty() {
-        let orders: BTreeSet<OrderIx> = wrong.iter().map(|(order, _)| *order).collect();
+    if !evidence.is_empty() {
         let summary = format!(
             "{} out of order, repeated, left out, or at odds with the projection of its node",
-            many(wrong.len(), "event")
+            many(evidence.len(), "event")
         );
-        let evidence = wrong.into_iter().map(|(_, line)| line).collect();
         let count = orders.len();
         return Finding::invalid(NAME, summary).counting(count).with(evidence).with_orders(lives(case, orders));
     }

@@ -9,14 +9,14 @@ use crate::case::Case;
 use crate::history::{Op, Order, OrderIx, Outcome, Text};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "forgotten";
     let case = desk.case;
     let mut wrong: Vec<OrderIx> = Vec::new();
-    let mut evidence = Vec::new();
-    let mut early = Vec::new();
+    let mut evidence = Evidence::default();
+    let mut early = Evidence::default();
     for order in case.history.orders() {
         let Some(acknowledged_us) = first_acknowledged_us(order) else {
             continue;

@@ -11,13 +11,13 @@ use crate::case::{Case, Claim, Class};
 use crate::history::{AnswerIx, History, Op, Order, Outcome, Text};
 use crate::life::{content, lives};
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "idempotency";
     let case = desk.case;
     let mut wrong = Vec::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     let mut repeated = 0;
     for order in case.history.orders() {
         let claims = case.claims_of(order.number);

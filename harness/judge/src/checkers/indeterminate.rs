@@ -6,7 +6,7 @@ use crate::case::Class;
 use crate::fate::Fate;
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "indeterminate";
@@ -28,7 +28,8 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     if unresolved.is_empty() {
         return Finding::valid(NAME, format!("all indeterminate orders are resolved: {resolved}")).with(by_place);
     }
-    let evidence = unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.order_id(*order))).collect();
+    let evidence: Evidence =
+        unresolved.iter().map(|(order, why)| format!("{}: {why}", desk.case.history.order_id(*order))).collect();
     let orders = lives(desk.case, unresolved.iter().map(|(order, _)| *order));
     let summary = format!("{} unresolved; {resolved}", many(unresolved.len(), "indeterminate order"));
     Finding::unknown(NAME, summary).counting(unresolved.len()).with(evidence).with(by_place).with_orders(orders)

@@ -21,13 +21,13 @@ use super::{Desk, forgotten};
 use crate::history::{History, Op, Order, Outcome, Text};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "linearizability";
     let case = desk.case;
     let mut wrong = Vec::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     let mut operations = 0;
     for order in case.history.orders() {
         operations += order.ops().len();

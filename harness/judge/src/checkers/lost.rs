@@ -5,7 +5,7 @@ use crate::fate::Fate;
 use crate::history::OrderIx;
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "lost";
@@ -16,7 +16,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     if !lost.is_empty() {
         let orders = lives(desk.case, lost.iter().copied());
         let summary = format!("{} promised or taken in, and missing on a node", many(lost.len(), "order"));
-        let evidence = claims()
+        let evidence: Evidence = claims()
             .filter_map(|(claim, fate)| {
                 let Fate::Lost(nodes) = fate else { return None };
                 let id = desk.case.history.order_id(claim.order);

@@ -10,7 +10,7 @@ use crate::case::Case;
 use crate::history::{NodeIx, Order, OrderIx, Outcome};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 /// The longest of a node.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
             format!("{id}: {node} showed it before it was sent")
         });
         let summary = format!("{} shown before anybody sent them", many(early.len(), "order"));
-        let evidence = evidence.collect();
+        let evidence: Evidence = evidence.collect();
         let orders = lives(case, early.iter().map(|(order, _)| *order));
         return Finding::invalid(NAME, summary).counting(early.len()).with(evidence).with_orders(orders);
     }
@@ -40,7 +40,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         return Finding::valid(NAME, "no order was seen after its acknowledgement");
     };
     let summary = format!("a node was behind an acknowledged order for at most {}", words(case, worst));
-    Finding::valid(NAME, summary).with(longest.iter().map(|interval| words(case, interval)).collect())
+    Finding::valid(NAME, summary).with(longest.iter().map(|interval| words(case, interval)).collect::<Evidence>())
 }
 
 fn words(case: &Case<'_>, interval: &Interval) -> String {

@@ -8,7 +8,7 @@ use crate::fate;
 use crate::history::{NodeIx, OrderIx, Row, RowState};
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "stranded";
@@ -21,7 +21,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     }
     let last_seen = vec![format!("last seen: {}", quiescence.last_seen)];
     let rows: Vec<&Row> = history.rows.iter().filter(|row| is_waiting(row)).collect();
-    let row_lines = rows.iter().map(|row| row_line(row)).collect();
+    let row_lines: Evidence = rows.iter().map(|row| row_line(row)).collect();
     if !quiescence.healthy {
         let summary = format!("not quiescent after {} ms, and not everything was healthy", quiescence.waited_ms);
         return Finding::unknown(NAME, summary).counting(rows.len()).with(last_seen).with(row_lines);
@@ -35,7 +35,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
         let summary = format!("{waited}, though all that this run left is settled: {}", quiescence.last_seen);
         return Finding::unknown(NAME, summary).counting(rows.len()).with(last_seen).with(row_lines);
     }
-    let missing_lines = unapplied
+    let missing_lines: Evidence = unapplied
         .iter()
         .map(|(order, nodes)| format!("{} is not applied on {}", history.order_id(*order), desk.case.names(nodes)))
         .collect();

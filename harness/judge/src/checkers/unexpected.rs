@@ -8,7 +8,7 @@ use crate::case::{Case, Claim, Class};
 use crate::history::OrderIx;
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 /// An order's content as some store holds it, or `None` where the store tells only its id.
 type Content<'a> = Option<(&'a str, Option<u64>)>;
@@ -18,7 +18,7 @@ pub(super) fn check(desk: &Desk<'_>) -> Finding {
     let case = desk.case;
     let history = case.history;
     let mut wrong: Vec<OrderIx> = Vec::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     let mut count = 0;
     for order in history.orders() {
         let mut effects: BTreeMap<Content<'_>, String> = BTreeMap::new();

@@ -7,14 +7,14 @@ use super::Desk;
 use crate::history::OrderIx;
 use crate::life::lives;
 use crate::numbers::many;
-use crate::verdict::Finding;
+use crate::verdict::{Evidence, Finding};
 
 pub(super) fn check(desk: &Desk<'_>) -> Finding {
     const NAME: &str = "vanished";
     let case = desk.case;
     let history = case.history;
     let mut wrong: Vec<OrderIx> = Vec::new();
-    let mut evidence = Vec::new();
+    let mut evidence = Evidence::default();
     for confirm in history.confirms.iter().filter(|confirm| confirm.status == 404) {
         let mut shown = history.order(confirm.order).seen().numbered();
         if shown.any(|(at, seen)| seen.node == confirm.node && case.resets.is_void(at)) {
