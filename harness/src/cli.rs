@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use judge::nearest::nearest;
+use judge::scenario::ProfileName;
 
 use crate::cluster::Kind;
 use crate::nemesis::death::Death;
@@ -84,12 +86,8 @@ pub struct LoadArgs {
 pub struct RunOptions {
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// Length of the load instead of the scenario's, e.g. 2m
-    #[arg(long, value_parser = duration)]
-    pub duration: Option<Duration>,
-    /// Operations per second over all nodes instead of the scenario's
-    #[arg(long)]
-    pub rate: Option<f64>,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     /// Where the cluster runs [default: compose where an engine answers, else embedded, but not under CI]
     #[arg(long, value_enum, value_name = "KIND")]
     pub cluster: Option<Kind>,
@@ -107,12 +105,31 @@ pub struct RunOptions {
     pub die_at: Option<Death>,
 }
 
+/// What is said of the load instead of what the scenario says.
+#[derive(Debug, Args)]
+pub struct ShapeArgs {
+    /// Length of the load instead of the scenario's, e.g. 2m
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Operations per second over all nodes instead of the scenario's; the rest of a profile keeps its proportion
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Course of the rate instead of the scenario's: constant, poisson, ramp, steps, spike or replay
+    #[arg(long, value_parser = profile)]
+    pub profile: Option<ProfileName>,
+    /// Replay these arrivals: a file with one time a line, or the folder of an earlier run
+    #[arg(long, value_name = "FILE|RUN_DIR")]
+    pub arrivals: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// Name of a scenario, or path of a scenario file
     pub scenario: String,
     #[command(flatten)]
     pub seed: SeedArgs,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     /// For a cluster that runs there
     #[arg(long, value_enum, value_name = "KIND", default_value_t = Kind::Compose)]
     pub cluster: Kind,
@@ -196,6 +213,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     judge::scenario::parse_duration(text).ok_or_else(|| "write it as in a scenario, e.g. 90s, 2m or 250ms".to_owned())
 }
 
+fn profile(text: &str) -> Result<ProfileName, String> {
+    let known = ProfileName::ALL;
+    known.into_iter().find(|name| name.word() == text).ok_or_else(|| {
+        let words = known.map(ProfileName::word);
+        let meant = nearest(text, words).map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
+        format!("{meant}There are {}", words.join(", "))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -220,6 +246,13 @@ mod tests {
         for wrong in [&["chaos", "quick", "--all"][..], &["chaos", "--only", "links"]] {
             assert!(Cli::try_parse_from(std::iter::once(&"harness").chain(wrong)).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn profile_that_is_misspelt_is_answered_with_the_nearest() {
+        assert_eq!(profile("spike"), Ok(ProfileName::Spike));
+        let told = profile("spkie").expect_err("misspelt");
+        assert_eq!(told, "did you mean spike? There are constant, poisson, ramp, steps, spike, replay");
     }
 
     #[test]

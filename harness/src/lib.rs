@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`run`], which shows a whole run on one page.
 
+pub mod arrivals;
 pub mod bring_up;
 pub mod cli;
 pub mod cluster;

@@ -32,6 +32,8 @@ pub enum WorkspaceError {
     SameName { name: String, one: PathBuf, other: PathBuf },
     #[error(transparent)]
     Scenario(#[from] judge::scenario::ScenarioError),
+    #[error("{scenario}: {error:#}")]
+    Arrivals { scenario: String, error: anyhow::Error },
     #[error("{scenario} cannot be planned: {error}")]
     Plan { scenario: String, error: judge::plan::PlanError },
     #[error("another harness is working on compose project {project} ({holder}); wait for it to end")]
@@ -104,7 +106,13 @@ impl Workspace {
             Err(error) => return Err(WorkspaceError::Io { what: "read", path, error }),
         };
         // Its errors name the file as it was typed; a run is kept under the bare name.
-        Ok(Scenario::parse(&typed, &text)?)
+        let mut scenario = Scenario::parse(&typed, &text)?;
+        if let Some(arrivals) = &scenario.load.arrivals {
+            let beside = path.parent().unwrap_or(Path::new("")).join(arrivals);
+            let read = crate::arrivals::read(&beside);
+            scenario.load.recorded = Some(read.map_err(|error| WorkspaceError::Arrivals { scenario: typed, error })?);
+        }
+        Ok(scenario)
     }
 
     /// Resolves a scenario for the cluster that it asks for, on a cluster of this kind. What a given compose cluster lacks is

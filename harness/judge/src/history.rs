@@ -22,7 +22,7 @@ pub use index::{
 };
 pub use lists::Found;
 pub use orders::Order;
-pub use read::{HistoryError, Torn, read, read_samples};
+pub use read::{HistoryError, Torn, arrivals, read, read_samples};
 pub use text::Text;
 pub use wall::Wall;
 pub(crate) use wall::wall_us;

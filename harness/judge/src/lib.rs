@@ -45,6 +45,7 @@ pub(crate) mod figures;
 pub mod history;
 mod judgement;
 pub(crate) mod life;
+pub mod nearest;
 pub(crate) mod numbers;
 pub mod plan;
 pub mod report;

@@ -1,11 +1,14 @@
 //! A plan: a scenario resolved, validated and seeded. The same scenario and seed give the same plan, byte for byte.
 
 mod abilities;
+mod arrivals;
 mod checks;
 mod error;
 mod fault;
 mod limits;
+mod profile;
 mod random;
+mod recorded;
 mod resolve;
 mod slots;
 mod targets;
@@ -16,7 +19,8 @@ pub use abilities::Abilities;
 pub use error::PlanError;
 pub use fault::{Direction, Fault, FaultKind, Link, Need, Part, Peer, Scope, Via};
 pub use limits::NODES_MAX;
-use resolve::steady_by_ms;
+pub use profile::Profile;
+pub use recorded::{RECORDED_MAX, Recorded, RecordedError};
 pub use resolve::{Overrides, STEADY_MIN_MS, STEADY_MIN_OPS, resolve};
 pub use slots::{Slots, amount_minor};
 pub use targets::{Dynamic, TargetError};
@@ -75,7 +79,8 @@ impl Default for Guard {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     pub profile: Profile,
-    /// Operations per second over all nodes.
+    /// Operations per second over all nodes: of `ramp` at its end, of `steps` in the highest, of `spike` outside of it, of
+    /// `replay` on average.
     pub rate: f64,
     pub duration_ms: u64,
     /// The first part of the load, left out of the steady state.
@@ -86,13 +91,6 @@ pub struct Load {
     pub keys: Keys,
     /// How many distinct customers.
     pub customers: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Profile {
-    Constant,
-    Poisson,
 }
 
 /// Share of operations that come back to an order id already used.
@@ -135,6 +133,14 @@ impl Plan {
     /// The earliest time, from the start of the load, at which the steady state has been measured.
     #[must_use]
     pub fn steady_by_ms(&self) -> u64 {
-        steady_by_ms(self.load.rate, self.load.warm_up_ms)
+        self.load.steady_by_ms()
+    }
+}
+
+impl Load {
+    /// As [`Plan::steady_by_ms`].
+    fn steady_by_ms(&self) -> u64 {
+        let so_many = self.profile.so_many_by_ms(self.rate, self.duration_ms, self.warm_up_ms, STEADY_MIN_OPS);
+        so_many.max(self.warm_up_ms + STEADY_MIN_MS)
     }
 }

@@ -9,9 +9,13 @@
 //! nodes = 5                   # default 3
 //!
 //! [load]
-//! profile = "constant"        # constant | poisson
-//! rate = 300                  # operations per second over all nodes
+//! profile = "constant"        # constant | poisson | ramp | steps | spike | replay
+//! rate = 300                  # operations per second over all nodes; not with `steps` and `arrivals`
 //! duration = "40s"
+//! # from = 30                 # ramp: the rate at its beginning; `rate` is that at its end; default a tenth of it
+//! # steps = [100, 200, 300]   # steps: the rates, each for an equal part of the load
+//! # spike = { rate = 900, at = "15s", for = "5s" }   # spike: the rate that stands in for `rate` for a while
+//! # arrivals = "times.txt"    # replay: a file with one time a line, or the folder of an earlier run
 //! warm_up = "3s"              # left out of the steady state; default 3s
 //! keys = { repeat = 0.03, conflict = 0.01 }   # or "unique" (default), "hot"
 //! customers = 500             # how many distinct customers; default 500
@@ -63,6 +67,7 @@
 mod error;
 mod fault;
 mod guard;
+mod load;
 mod nemesis;
 mod values;
 
@@ -74,11 +79,12 @@ use serde::Deserialize;
 pub use error::ScenarioError;
 pub use fault::{DrawnSpec, FaultSpec, Repeat};
 pub use guard::GuardSpec;
+pub use load::{LoadSpec, ProfileName, SpikeSpec};
 pub use nemesis::NemesisSpec;
 pub use values::parse_duration;
 
 use crate::exercise;
-use crate::plan::{FaultKind, Keys, Need, Profile};
+use crate::plan::{FaultKind, Need};
 
 /// What a scenario file says, with defaults filled in and nothing resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,28 +103,6 @@ pub struct Scenario {
     pub expect: ExpectSpec,
     /// By the names in [`crate::exercise::NAMES`].
     pub exercise: BTreeMap<String, u64>,
-}
-
-/// The `[load]` table.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoadSpec {
-    pub profile: Profile,
-    #[serde(deserialize_with = "values::rate")]
-    pub rate: f64,
-    #[serde(deserialize_with = "values::duration")]
-    pub duration: Duration,
-    #[serde(default = "values::default_warm_up", deserialize_with = "values::duration")]
-    pub warm_up: Duration,
-    #[serde(default = "values::default_client_timeout", deserialize_with = "values::duration")]
-    pub client_timeout: Duration,
-    /// `None`: as many as the rate and the timeout demand.
-    #[serde(default)]
-    pub processes_per_node: Option<u32>,
-    #[serde(default = "values::default_keys", deserialize_with = "values::keys")]
-    pub keys: Keys,
-    #[serde(default = "values::default_customers", deserialize_with = "values::customers")]
-    pub customers: u32,
 }
 
 /// The `[expect]` table: what a run is held against beyond safety.

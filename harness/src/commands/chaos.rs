@@ -7,7 +7,7 @@ use judge::scenario::Scenario;
 
 use super::choice;
 use crate::bring_up;
-use crate::cli::{LoadArgs, RunArgs, RunOptions};
+use crate::cli::{LoadArgs, RunArgs, RunOptions, ShapeArgs};
 use crate::cluster::Kind;
 use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
@@ -78,9 +78,15 @@ pub(super) fn request(options: &RunOptions, plant: Option<String>) -> bring_up::
 }
 
 fn planned(workspace: &Workspace, scenario: &Scenario, options: &RunOptions, kind: Kind) -> Result<Plan, Failure> {
-    let overrides = Overrides { rate: options.rate, duration: options.duration };
+    let overrides = overrides(&options.shape)?;
     let seed = options.seed.seed.unwrap_or_else(fresh_seed);
     workspace.plan(scenario, seed, &overrides, kind).usage()
+}
+
+/// What the command line says instead of the scenario.
+pub(super) fn overrides(shape: &ShapeArgs) -> Result<Overrides, Failure> {
+    let recorded = shape.arrivals.as_deref().map(crate::arrivals::read).transpose().usage()?;
+    Ok(Overrides { rate: shape.rate, duration: shape.duration, profile: shape.profile, recorded })
 }
 
 /// A new seed, short enough to be typed.
@@ -95,11 +101,18 @@ pub(super) fn repeat(command: &str, scenario: &str, seed: u64, options: &RunOpti
     if kind == Kind::Embedded {
         line = format!("{line} --cluster {}", kind.word());
     }
-    if let Some(duration) = options.duration {
+    let ShapeArgs { duration, rate, profile, arrivals } = &options.shape;
+    if let Some(duration) = duration {
         line = format!("{line} --duration {}ms", duration.as_millis());
     }
-    if let Some(rate) = options.rate {
+    if let Some(rate) = rate {
         line = format!("{line} --rate {rate}");
+    }
+    if let Some(profile) = profile {
+        line = format!("{line} --profile {}", profile.word());
+    }
+    if let Some(arrivals) = arrivals {
+        line = format!("{line} --arrivals {}", arrivals.display());
     }
     if let Some(project) = &options.use_running {
         line = format!("{line} --use-running={project}");

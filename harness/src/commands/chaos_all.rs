@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use judge::plan::Overrides;
 use judge::report::Orders;
 use judge::verdict::Verdict;
 use serde::Serialize;
@@ -76,7 +75,7 @@ async fn one(
     let repeat = chaos::repeat("chaos", &listed.name, seed, &args.options, cluster);
     let ended = async {
         let scenario = workspace.scenario(&listed.file_from(workspace.root())).usage()?;
-        let overrides = Overrides { rate: args.options.rate, duration: args.options.duration };
+        let overrides = chaos::overrides(&args.options.shape)?;
         let plan = workspace.plan(&scenario, seed, &overrides, cluster).usage()?;
         let bring_up = chaos::request(&args.options, None);
         let keep_up = args.options.keep_up;

@@ -1,8 +1,6 @@
 //! `plan`: what a scenario resolves to, as JSON.
 
-use judge::plan::Overrides;
-
-use super::chaos::fresh_seed;
+use super::chaos::{fresh_seed, overrides};
 use crate::cli::PlanArgs;
 use crate::failure::{Exit, Failure, Sort};
 use crate::output::Output;
@@ -11,7 +9,7 @@ use crate::workspace::Workspace;
 pub(super) fn execute(workspace: &Workspace, args: &PlanArgs, out: &Output) -> Result<Exit, Failure> {
     let scenario = workspace.scenario(&args.scenario).usage()?;
     let seed = args.seed.seed.unwrap_or_else(fresh_seed);
-    let plan = workspace.plan(&scenario, seed, &Overrides::default(), args.cluster).usage()?;
+    let plan = workspace.plan(&scenario, seed, &overrides(&args.shape)?, args.cluster).usage()?;
     out.result(serde_json::to_string_pretty(&plan).usage()?);
     Ok(Exit::Success)
 }

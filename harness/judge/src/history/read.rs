@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::build::Builder;
 use super::line::frequent;
-use super::{Entry, FORMAT, History, Sample};
+use super::{Entry, FORMAT, Header, History, Invoke, Phase, Sample};
 
 /// A history that cannot be judged at all.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +56,7 @@ struct FormatOnly {
 /// When it cannot be read, is no history, is of a newer format, or has an unreadable line before its last.
 pub fn read(reader: impl BufRead) -> Result<History, HistoryError> {
     let mut lines = Lines::new(reader);
-    let first = lines.next()?.ok_or(HistoryError::Empty)?;
-    if let Ok(header) = serde_json::from_slice::<FormatOnly>(first)
-        && header.format > FORMAT
-    {
-        return Err(HistoryError::NewerFormat { found: header.format });
-    }
-    let Ok(Entry::Header(header)) = serde_json::from_slice(first) else {
-        let found: String = String::from_utf8_lossy(first).chars().take(60).collect();
-        return Err(HistoryError::NoHeader { found });
-    };
-    let mut builder = Builder::new(header);
+    let mut builder = Builder::new(header(&mut lines)?);
     let torn = each(&mut lines, |number, line| {
         if let Some(frequent) = frequent(line) {
             builder.add_line(frequent);
@@ -81,6 +71,39 @@ pub fn read(reader: impl BufRead) -> Result<History, HistoryError> {
         }
     })?;
     Ok(builder.finish(torn))
+}
+
+/// When operations were to begin, in microseconds from the start of the load, in no order; also those that were never begun.
+///
+/// # Errors
+/// As [`read`].
+pub fn arrivals(reader: impl BufRead) -> Result<Vec<u64>, HistoryError> {
+    let mut lines = Lines::new(reader);
+    header(&mut lines)?;
+    let (mut start_us, mut times_us) = (0, Vec::new());
+    each(&mut lines, |_, line| {
+        match serde_json::from_slice(line)? {
+            Entry::Phase { t_us, phase: Phase::Load } => start_us = t_us,
+            Entry::Invoke(Invoke { intended_us, .. }) | Entry::Unstarted { intended_us, .. } => times_us.push(intended_us),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(times_us.into_iter().map(|t_us| t_us.saturating_sub(start_us)).collect())
+}
+
+fn header(lines: &mut Lines<impl BufRead>) -> Result<Header, HistoryError> {
+    let first = lines.next()?.ok_or(HistoryError::Empty)?;
+    if let Ok(header) = serde_json::from_slice::<FormatOnly>(first)
+        && header.format > FORMAT
+    {
+        return Err(HistoryError::NewerFormat { found: header.format });
+    }
+    let Ok(Entry::Header(header)) = serde_json::from_slice(first) else {
+        let found: String = String::from_utf8_lossy(first).chars().take(60).collect();
+        return Err(HistoryError::NoHeader { found });
+    };
+    Ok(header)
 }
 
 /// Reads all samples. A torn last line is left out: samples are readings, and the next would have said the same.

@@ -1,7 +1,7 @@
 //! What is refused before a run: faults that could not be injected, not be healed in time, or not be told apart.
 
 use super::error::FAULT_MIN_MS;
-use super::{Abilities, Dynamic, Fault, FaultKind, Load, Need, Part, Plan, PlanError, limits, steady_by_ms};
+use super::{Abilities, Dynamic, Fault, FaultKind, Load, Need, Part, Plan, PlanError, limits};
 
 /// How long before a fault on `last-hit` an earlier one must begin, so that it is known when the target is looked at.
 const KNOWN_BEFORE_MS: u64 = 1_000;
@@ -84,7 +84,7 @@ pub(super) fn check_length(kind: FaultKind, for_ms: u64, name: impl Fn() -> Stri
 
 fn check_time(fault: &Fault, load: &Load, name: impl Fn() -> String) -> Result<(), PlanError> {
     check_length(fault.kind, fault.for_ms, &name)?;
-    let steady_by_ms = steady_by_ms(load.rate, load.warm_up_ms);
+    let steady_by_ms = load.steady_by_ms();
     if fault.at_ms < steady_by_ms {
         return Err(PlanError::TooEarly { fault: name(), steady_by_ms });
     }

@@ -16,9 +16,27 @@ pub enum PlanError {
     #[error("the load of {duration_ms} ms is too short: it must last longer than its warm-up of {warm_up_ms} ms")]
     TooShort { duration_ms: u64, warm_up_ms: u64 },
     #[error(
-        "processes_per_node = {stated} is too few: {rate} operations per second over {nodes} nodes with a client timeout of {timeout_ms} ms need at least {needed} on each, or one paused node starves the others"
+        "processes_per_node = {stated} is too few: {at_once:.0} operations begin within a client timeout of {timeout_ms} ms, over {nodes} nodes, and need at least {needed} on each, or one paused node starves the others"
     )]
-    TooFewProcesses { stated: u32, needed: u32, rate: f64, nodes: usize, timeout_ms: u64 },
+    TooFewProcesses { stated: u32, needed: u32, at_once: f64, nodes: usize, timeout_ms: u64 },
+    #[error("the profile `{profile}` needs a rate, in operations per second: `rate` under [load], or --rate")]
+    NoRate { profile: &'static str },
+    #[error("`{part}` belongs to the profile `{owner}`, and the profile is `{profile}`: leave it out, or change the profile")]
+    OtherProfile { part: &'static str, owner: &'static str, profile: &'static str },
+    #[error("`{part}` says how fast operations arrive, and so does the rate: leave out one of them")]
+    RateTwice { part: &'static str },
+    #[error(
+        "the spike from {at_ms} ms for {for_ms} ms does not lie within the load of {duration_ms} ms; move it, or lengthen the load"
+    )]
+    SpikeOutside { at_ms: u64, for_ms: u64, duration_ms: u64 },
+    #[error(
+        "the profile `replay` needs recorded times: `arrivals` under [load], or --arrivals, with a file of times or the folder of an earlier run"
+    )]
+    NoArrivals,
+    #[error(
+        "the first recorded arrival is at {first_ms} ms, after the load of {duration_ms} ms: times count from the start of the load; move them, or lengthen the load"
+    )]
+    ArrivalsTooLate { first_ms: u64, duration_ms: u64 },
     #[error("{fault}: it heals itself, so it takes no `for`")]
     NeedsNoFor { fault: String },
     #[error("{fault}: `for` is missing; say how long it lasts, at least {FAULT_MIN_MS} ms")]

@@ -73,7 +73,7 @@ pub(super) fn draw(
 }
 
 fn rules<'a>(spec: &NemesisSpec, load: &Load, roster: &'a [String]) -> Result<Rules<'a>, PlanError> {
-    let steady_by_ms = super::steady_by_ms(load.rate, load.warm_up_ms);
+    let steady_by_ms = load.steady_by_ms();
     let from_ms = spec.from.map_or(steady_by_ms, millis);
     let until_ms = spec.until.map_or(load.duration_ms, millis);
     if from_ms < steady_by_ms || until_ms > load.duration_ms || from_ms >= until_ms {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, checks, random, targets};
-use crate::numbers::{rounded, whole};
-use crate::scenario::{FaultSpec, GuardSpec, Scenario};
+use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, Recorded, checks, profile, random, targets};
+use crate::numbers::whole;
+use crate::scenario::{FaultSpec, GuardSpec, ProfileName, Scenario};
 use crate::seed::Stream;
 
 /// The least length of the steady state, and the least number of operations in it.
@@ -18,10 +18,13 @@ const PROCESS_HEADROOM: f64 = 1.2;
 const GUARD_MIN: Duration = Duration::from_secs(1);
 
 /// What the command line may change in a scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Overrides {
     pub rate: Option<f64>,
     pub duration: Option<Duration>,
+    pub profile: Option<ProfileName>,
+    /// Arrivals to replay; the profile is `replay` then, unless it says otherwise.
+    pub recorded: Option<Recorded>,
 }
 
 /// Resolves and validates a scenario. `roster` holds the service names of the nodes.
@@ -92,22 +95,22 @@ fn check_guard(spec: &GuardSpec) -> Result<Guard, PlanError> {
 
 fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Result<Load, PlanError> {
     let spec = &scenario.load;
-    let rate = rounded(overrides.rate.unwrap_or(spec.rate));
-    if !(rate > 0.0 && rate <= 100_000.0) {
-        return Err(PlanError::Rate { rate });
-    }
     let duration_ms = millis(overrides.duration.unwrap_or(spec.duration));
     let warm_up_ms = millis(spec.warm_up);
     if duration_ms <= warm_up_ms {
         return Err(PlanError::TooShort { duration_ms, warm_up_ms });
     }
+    let replays = overrides.recorded.is_some().then_some(ProfileName::Replay);
+    let name = overrides.profile.or(replays).unwrap_or(spec.profile);
+    let (profile, rate) = profile::resolve(spec, name, overrides.rate, overrides.recorded.as_ref(), duration_ms)?;
     let client_timeout_ms = millis(spec.client_timeout);
-    let needed = processes_needed(rate, nodes, client_timeout_ms);
+    let at_once = profile.most_within(rate, duration_ms, client_timeout_ms);
+    let needed = processes_needed(at_once, nodes);
     if let Some(stated) = spec.processes_per_node.filter(|stated| *stated < needed) {
-        return Err(PlanError::TooFewProcesses { stated, needed, rate, nodes, timeout_ms: client_timeout_ms });
+        return Err(PlanError::TooFewProcesses { stated, needed, at_once, nodes, timeout_ms: client_timeout_ms });
     }
     Ok(Load {
-        profile: spec.profile,
+        profile,
         rate,
         duration_ms,
         warm_up_ms,
@@ -118,16 +121,12 @@ fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Res
     })
 }
 
-fn processes_needed(rate: f64, nodes: usize, client_timeout_ms: u64) -> u32 {
-    let needed = PROCESS_HEADROOM * rate / nodes as f64 * client_timeout_ms as f64 / 1_000.0;
+/// `at_once` operations may wait for their end at a time, over all nodes.
+fn processes_needed(at_once: f64, nodes: usize) -> u32 {
+    let needed = PROCESS_HEADROOM * at_once / nodes as f64;
     // Nine digits are kept, so that 240.00000000000003 does not ask for 241.
     let rounded = (needed * 1e9).round() / 1e9;
     u32::try_from(whole(rounded.ceil())).unwrap_or(u32::MAX).max(1)
-}
-
-pub(super) fn steady_by_ms(rate: f64, warm_up_ms: u64) -> u64 {
-    let for_ops = whole((STEADY_MIN_OPS as f64 / rate * 1_000.0).ceil());
-    warm_up_ms + for_ops.max(STEADY_MIN_MS)
 }
 
 /// A fault as often as it comes, its services still to be found.

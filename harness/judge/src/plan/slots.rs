@@ -1,8 +1,8 @@
 //! The open schedule of the load: when, where and with what each operation arrives, whatever the cluster does.
 
-use super::{Plan, Profile, Slot};
+use super::arrivals::Arrivals;
+use super::{Plan, Slot};
 use crate::history::OpKind;
-use crate::numbers::whole;
 use crate::seed::{Stream, mix};
 
 /// The schedule of one plan, as an iterator.
@@ -10,23 +10,17 @@ use crate::seed::{Stream, mix};
 /// Nodes come in rounds: each round visits every node once, in an order of its own, so that each gets its exact share.
 #[derive(Debug, Clone)]
 pub struct Slots {
-    profile: Profile,
-    rate: f64,
+    arrivals: Arrivals,
     end_us: u64,
     repeat: f64,
     conflict: f64,
     customers: u64,
     customer_seed: u64,
     amount_seed: u64,
-    arrivals: Stream,
     nodes: Stream,
     keys: Stream,
     round: Vec<usize>,
     in_round: usize,
-    /// How many slots were given out.
-    index: u64,
-    /// Of the last arrival, in seconds, for profiles with random gaps.
-    clock_s: f64,
     /// How many orders were placed.
     placed: u64,
 }
@@ -35,34 +29,19 @@ impl Slots {
     pub(super) fn new(plan: &Plan) -> Self {
         let load = &plan.load;
         Self {
-            profile: load.profile,
-            rate: load.rate,
+            arrivals: Arrivals::new(plan),
             end_us: load.duration_ms.saturating_mul(1_000),
             repeat: load.keys.repeat,
             conflict: load.keys.conflict,
             customers: u64::from(load.customers.max(1)),
             customer_seed: Stream::new(plan.seed, "customers").below(u64::MAX),
             amount_seed: Stream::new(plan.seed, "amounts").below(u64::MAX),
-            arrivals: Stream::new(plan.seed, "arrivals"),
             nodes: Stream::new(plan.seed, "nodes"),
             keys: Stream::new(plan.seed, "keys"),
             round: (0..plan.roster.len().max(1)).collect(),
             in_round: 0,
-            index: 0,
-            clock_s: 0.0,
             placed: 0,
         }
-    }
-
-    fn next_arrival_us(&mut self) -> u64 {
-        let at_s = match self.profile {
-            Profile::Constant => self.index as f64 / self.rate,
-            Profile::Poisson => {
-                self.clock_s += -(1.0 - self.arrivals.unit()).ln() / self.rate;
-                self.clock_s
-            }
-        };
-        whole(at_s * 1e6)
     }
 
     fn next_node(&mut self) -> usize {
@@ -96,11 +75,7 @@ impl Iterator for Slots {
     type Item = Slot;
 
     fn next(&mut self) -> Option<Slot> {
-        let at_us = self.next_arrival_us();
-        if at_us >= self.end_us {
-            return None;
-        }
-        self.index += 1;
+        let at_us = self.arrivals.next().filter(|at_us| *at_us < self.end_us)?;
         let node = self.next_node();
         let (kind, order) = self.next_key();
         Some(Slot {

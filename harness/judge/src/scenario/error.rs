@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::nearest;
+
 /// A scenario that cannot be read. Shows as `scenarios/x.toml:12:8: message`, then the line and a caret under the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}\n{excerpt}")]
@@ -35,7 +37,7 @@ impl ScenarioError {
             indent = " ".repeat(column - 1),
             carets = "^".repeat(width),
         );
-        Self { file: path(name), line, column, message: one_line(message), excerpt }
+        Self { file: path(name), line, column, message: nearest::with_guess(&one_line(message)), excerpt }
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::Keys;
 
 const GOOD: &str = r#"hypothesis = "nothing is lost"
 
@@ -49,13 +50,13 @@ fn error_shows_file_line_column_and_a_caret() {
     let text = with("rate = 300", "speed = 300");
     let shown = error(&text).to_string();
     let expected = "scenarios/x.toml:5:1: unknown field `speed`, expected one of `profile`, `rate`, `duration`, \
-                    `warm_up`, `client_timeout`, `processes_per_node`, `keys`, `customers`\n  5 | speed = 300\n    | ^^^^^";
+                    `from`, `steps`, `spike`, `arrivals`, `warm_up`, `client_timeout`, `processes_per_node`, `keys`, `customers`\n  5 | speed = 300\n    | ^^^^^";
     assert_eq!(shown, expected);
 }
 
 #[test]
 fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
-    let table: [(&str, &str, usize, &str); 28] = [
+    let table: [(&str, &str, usize, &str); 34] = [
         ("[load]", "[cluster]\nnodes = 17\n\n[load]", 4, "1 to 16 nodes"),
         ("[load]", "[cluster]\nnodes = 0\n\n[load]", 4, "1 to 16 nodes"),
         (r#"for = "1.5s""#, r#"for = ["1s", "4s"]"#, 11, "a range belongs to the faults of `[nemesis]`"),
@@ -71,7 +72,23 @@ fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
             9,
             "`at_most` is 0",
         ),
-        (r#"profile = "constant""#, r#"profile = "ramp""#, 4, "unknown variant `ramp`, expected `constant` or `poisson`"),
+        (
+            r#"profile = "constant""#,
+            r#"profile = "rmap""#,
+            4,
+            "unknown variant `rmap`, did you mean `ramp`? Expected one of `constant`, `poisson`",
+        ),
+        (
+            r#"profile = "constant""#,
+            r#"profile = "burst""#,
+            4,
+            "unknown variant `burst`, expected one of `constant`, `poisson`, `ramp`",
+        ),
+        ("rate = 300", "rates = 300", 5, "unknown field `rates`, did you mean `rate`? Expected one of `profile`"),
+        ("rate = 300", "steps = [0, 0]", 5, "1 to 1000 rates in operations per second, not all of them 0"),
+        ("rate = 300", "steps = [10, -1]", 5, "from 0 to 100000"),
+        ("rate = 300", "rate = 300\nfrom = 200000", 6, "from 0 to 100000"),
+        ("rate = 300", "rate = 300\nspike = { rate = 900, at = 10, for = \"1s\" }", 6, "expected a duration such as"),
         (r#"kind = "stop""#, r#"kind = "nuke""#, 11, "unknown kind `nuke`, expected one of stop, drain, kill, pause"),
         (r#"kind = "stop""#, "kind = \"delay\"\nlink = \"redis\"", 11, "the fault `delay` needs `latency`"),
         (r#"kind = "stop""#, "kind = \"stop\"\nlatency = \"1s\"", 11, "`latency` is no parameter of the fault `stop`"),

@@ -146,6 +146,35 @@ pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
     if rate > 0.0 && rate <= 100_000.0 { Ok(rate) } else { Err(D::Error::invalid_value(Unexpected::Float(rate), &EXPECTED)) }
 }
 
+pub(super) fn some_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    rate(deserializer).map(Some)
+}
+
+/// The rate of a part of the load, which may rest.
+pub(super) fn part_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    part(f64::deserialize(deserializer)?)
+}
+
+pub(super) fn some_part_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    part_rate(deserializer).map(Some)
+}
+
+/// Of several parts, one of which at least does not rest.
+pub(super) fn some_rates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f64>>, D::Error> {
+    const EXPECTED: &str = "1 to 1000 rates in operations per second, not all of them 0";
+    let rates: Vec<f64> = Deserialize::deserialize(deserializer)?;
+    let rates = rates.into_iter().map(part).collect::<Result<Vec<f64>, D::Error>>()?;
+    if rates.len() > 1_000 || !rates.iter().any(|rate| *rate > 0.0) {
+        return Err(D::Error::invalid_value(Unexpected::Seq, &EXPECTED));
+    }
+    Ok(Some(rates))
+}
+
+fn part<E: Error>(rate: f64) -> Result<f64, E> {
+    const EXPECTED: &str = "a rate in operations per second, from 0 to 100000";
+    if (0.0..=100_000.0).contains(&rate) { Ok(rate) } else { Err(E::invalid_value(Unexpected::Float(rate), &EXPECTED)) }
+}
+
 pub(super) fn nodes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let nodes = u64::deserialize(deserializer)?;
     match usize::try_from(nodes) {

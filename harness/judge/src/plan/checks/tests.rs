@@ -15,7 +15,7 @@ fn planned_on(abilities: &Abilities, faults: &[(&str, &str, &str)]) -> Result<Pl
     }
     let scenario = Scenario::parse("test", &text).unwrap_or_else(|error| panic!("{error}"));
     let roster: Vec<String> = (1..=3).map(|node| format!("cluster-node-{node}")).collect();
-    resolve(&scenario, 7, &Overrides { rate: None, duration: Some(Duration::from_secs(60)) }, &roster, abilities)
+    resolve(&scenario, 7, &Overrides { duration: Some(Duration::from_secs(60)), ..Overrides::default() }, &roster, abilities)
 }
 
 fn planned(faults: &[(&str, &str, &str)]) -> Result<Plan, PlanError> {

@@ -63,7 +63,7 @@ fn fault_must_leave_room_for_the_steady_state() {
     assert!(planned(&[fault("7s", "5s", "stop", "one")]).is_ok());
     assert!(refused(&[fault("6.9s", "5s", "stop", "one")]).contains("end at 7000 ms"));
     let scenario = scenario(&fault("7s", "5s", "stop", "one"));
-    let slow = Overrides { rate: Some(100.0), duration: None };
+    let slow = Overrides { rate: Some(100.0), ..Overrides::default() };
     let error = resolve(&scenario, 7, &slow, &roster(3), &Abilities::everything()).expect_err("a thousand operations take 10 s");
     assert!(error.to_string().contains("end at 12000 ms"), "{error}");
 }
@@ -77,12 +77,12 @@ fn fault_must_be_healed_within_the_load() {
         "{message}"
     );
     let scenario = scenario(&fault("30s", "10s", "stop", "one"));
-    let short = Overrides { rate: None, duration: Some(Duration::from_secs(20)) };
+    let short = Overrides { duration: Some(Duration::from_secs(20)), ..Overrides::default() };
     assert!(
         resolve(&scenario, 7, &short, &roster(3), &Abilities::everything()).is_err(),
         "a fault that no longer fits is refused, not moved"
     );
-    let long = Overrides { rate: None, duration: Some(Duration::from_secs(90)) };
+    let long = Overrides { duration: Some(Duration::from_secs(90)), ..Overrides::default() };
     assert_eq!(
         resolve(&scenario, 7, &long, &roster(3), &Abilities::everything()).expect("longer is fine").load.duration_ms,
         90_000
@@ -212,7 +212,7 @@ proptest! {
             fault("30s", "2s", "kill", "node-b"),
         ];
         let scenario = scenario(&faults.concat());
-        let overrides = Overrides { rate: Some(rate), duration: None };
+        let overrides = Overrides { rate: Some(rate), ..Overrides::default() };
         let plan = || resolve(&scenario, seed, &overrides, &roster(nodes), &Abilities::everything());
         if let (Ok(one), Ok(other)) = (plan(), plan()) {
             let text = |plan: &Plan| serde_json::to_string_pretty(plan).expect("plans serialise");

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::Keys;
+use crate::plan::{Keys, Profile};
 
 fn plan(seed: u64, rate: f64, seconds: u64, keys: Keys, profile: Profile) -> Plan {
     let mut plan = crate::testing::plan(0);
@@ -109,7 +109,7 @@ proptest! {
     #[test]
     fn same_seed_gives_the_same_slots_and_another_seed_others(seed: u64, poisson: bool) {
         let profile = if poisson { Profile::Poisson } else { Profile::Constant };
-        let slots = |seed| plan(seed, 200.0, 3, MIXED, profile).slots().collect::<Vec<_>>();
+        let slots = |seed| plan(seed, 200.0, 3, MIXED, profile.clone()).slots().collect::<Vec<_>>();
         prop_assert_eq!(slots(seed), slots(seed));
         prop_assert_ne!(slots(seed), slots(seed.wrapping_add(1)));
     }
