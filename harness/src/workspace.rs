@@ -150,6 +150,8 @@ fn state_folder() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use judge::plan::FaultKind;
+
     use super::*;
 
     fn checkout() -> (tempfile::TempDir, Workspace) {
@@ -205,8 +207,10 @@ mod tests {
         let workspace = Workspace { root: root.clone(), runs: root.join("runs"), state: root.join("state") };
         let listed = workspace.scenarios().expect("listed");
         assert!(listed.iter().any(|found| found.name == "default"), "{listed:?}");
+        let mut unused = FaultKind::WORDS.to_vec();
         for found in listed {
             let text = fs::read_to_string(root.join(&found.file)).expect("read");
+            unused.retain(|word| !text.contains(&format!("kind = \"{word}\"")));
             assert!(text.starts_with("hypothesis = "), "{}", found.file.display());
             let scenario = workspace.scenario(&found.name).unwrap_or_else(|error| panic!("{error}"));
             for seed in 0..50 {
@@ -214,6 +218,7 @@ mod tests {
                 plan.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             }
         }
+        assert!(unused.is_empty(), "faults that no scenario has: {unused:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod containers {
     mod guards;
     mod healing;
     mod images;
+    mod lame_duck;
     mod links;
     mod nemesis;
     mod netem;

@@ -43,6 +43,7 @@ fn refusal(kind: FaultKind) -> Option<String> {
         }
         FaultKind::DiskFull | FaultKind::RollBack { .. } => "services in memory have no disk",
         FaultKind::ScriptFlush | FaultKind::SlowScript { .. } => "a store in memory has no scripts",
+        FaultKind::LameDuck => "a stream in memory has no server that could be told to go",
         FaultKind::ScaleOut { .. } => "its nodes are those of the roster",
     };
     Some(why.to_owned())

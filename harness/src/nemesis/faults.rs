@@ -16,6 +16,7 @@ mod drop_replies;
 mod flap;
 mod half_close;
 mod kill;
+mod lame_duck;
 mod link;
 mod memory;
 mod netem;
@@ -65,6 +66,7 @@ pub(super) fn of(kind: FaultKind) -> Box<dyn Fault> {
         FaultKind::PurgeStream => Box::new(purge_stream::PurgeStream),
         FaultKind::DeleteStream => Box::new(delete_stream::DeleteStream),
         FaultKind::DeleteConsumer => Box::new(delete_consumer::DeleteConsumer),
+        FaultKind::LameDuck => Box::new(lame_duck::LameDuck),
         FaultKind::ReadOnly => Box::new(read_only::READ_ONLY),
         FaultKind::OutOfMemory => Box::new(out_of_memory::OUT_OF_MEMORY),
         FaultKind::ClientKill => Box::new(client_kill::ClientKill),

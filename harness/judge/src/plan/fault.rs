@@ -156,6 +156,9 @@ pub enum FaultKind {
     DeleteStream,
     /// The target node's own consumer is deleted.
     DeleteConsumer,
+    /// NATS enters lame-duck mode: it takes no new connection, ends those it has one by one, and then itself; healed by
+    /// starting it.
+    LameDuck,
     /// Redis refuses writes.
     ReadOnly,
     /// Redis refuses what needs memory.
@@ -224,6 +227,7 @@ impl FaultKind {
             | Self::Restart
             | Self::RollingRestart
             | Self::CrashLoop { .. }
+            | Self::LameDuck
             | Self::RollBack { .. } => Part::Process,
             Self::Cut { .. } | Self::Flap { .. } => Part::Network,
             Self::Delay { link, .. }
@@ -280,7 +284,7 @@ impl FaultKind {
             | Self::DeleteConsumer
             | Self::ScaleOut { .. } => Scope::Nodes,
             Self::DiskFull | Self::RollBack { .. } => Scope::Stores,
-            Self::PurgeStream | Self::DeleteStream => Scope::Nats,
+            Self::PurgeStream | Self::DeleteStream | Self::LameDuck => Scope::Nats,
             Self::ReadOnly | Self::OutOfMemory | Self::ClientKill | Self::ScriptFlush | Self::SlowScript { .. } => Scope::Redis,
         }
     }

@@ -61,6 +61,7 @@ pub(super) fn check(kind: FaultKind, nodes: usize, fault: impl Fn() -> String) -
         | FaultKind::PurgeStream
         | FaultKind::DeleteStream
         | FaultKind::DeleteConsumer
+        | FaultKind::LameDuck
         | FaultKind::ReadOnly
         | FaultKind::OutOfMemory
         | FaultKind::ClientKill

@@ -202,6 +202,7 @@ impl Table {
             "purge_stream" => FaultKind::PurgeStream,
             "delete_stream" => FaultKind::DeleteStream,
             "delete_consumer" => FaultKind::DeleteConsumer,
+            "lame_duck" => FaultKind::LameDuck,
             "read_only" => FaultKind::ReadOnly,
             "out_of_memory" => FaultKind::OutOfMemory,
             "client_kill" => FaultKind::ClientKill,

@@ -4,7 +4,7 @@ use super::{Direction, FaultKind, Via};
 
 impl FaultKind {
     /// Every word that [`FaultKind::word`] gives.
-    pub const WORDS: [&str; 30] = [
+    pub const WORDS: [&str; 31] = [
         "stop",
         "drain",
         "kill",
@@ -28,6 +28,7 @@ impl FaultKind {
         "purge_stream",
         "delete_stream",
         "delete_consumer",
+        "lame_duck",
         "read_only",
         "out_of_memory",
         "client_kill",
@@ -64,6 +65,7 @@ impl FaultKind {
             Self::PurgeStream => "purge_stream",
             Self::DeleteStream => "delete_stream",
             Self::DeleteConsumer => "delete_consumer",
+            Self::LameDuck => "lame_duck",
             Self::ReadOnly => "read_only",
             Self::OutOfMemory => "out_of_memory",
             Self::ClientKill => "client_kill",
@@ -102,6 +104,32 @@ impl std::fmt::Display for FaultKind {
             Self::RollBack { lose_ms } => write!(out, " by {lose_ms} ms"),
             Self::ScaleOut { nodes } => write!(out, " to {nodes} nodes"),
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    /// Every variant, as serde names it: it tells them all to whoever gives another one.
+    fn variants() -> Vec<String> {
+        let told = serde_json::from_str::<FaultKind>(r#"{"kind": "?"}"#).expect_err("no kind").to_string();
+        let (_, all) = told.split_once("expected one of ").expect("they are told");
+        all.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_kind_is_listed_read_from_a_scenario_and_told_of() {
+        assert_eq!(variants(), FaultKind::WORDS);
+        let pages = [include_str!("../../../../../docs/faults.md"), include_str!("../../../../../scenarios/README.md")];
+        for word in FaultKind::WORDS {
+            let load = "[load]\nprofile = \"constant\"\nrate = 1\nduration = \"60s\"\nkeys = \"unique\"\n";
+            let text = format!("hypothesis = \"h\"\n{load}[[fault]]\nkind = \"{word}\"\ntarget = \"nats\"\n");
+            let told = Scenario::parse("test", &text).expect_err("it does not say when").to_string();
+            assert!(told.contains(&format!("the fault `{word}` needs ")), "{told}");
+            assert!(pages.iter().all(|page| page.contains(&format!("`{word}`"))), "{word} has no row");
         }
     }
 }
