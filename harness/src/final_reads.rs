@@ -4,6 +4,7 @@
 //! and, where it could not read everything, why. What belongs to other runs (kept volumes) is counted in an entry of its
 //! own, `foreign <source>`, which is written only where there was something.
 
+mod ends;
 mod ledger;
 mod outbox;
 mod parked;
@@ -21,6 +22,7 @@ use crate::http::{self, HttpError};
 use crate::recorder::Recorder;
 use crate::stores::StoreError;
 use crate::wire::{self, WireError};
+use ends::{Ends, Inbox};
 
 /// How long one question to a node or a store may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -66,10 +68,10 @@ struct Tally<'a> {
 pub async fn read_all(cluster: &Cluster, recorder: &Recorder, nonce: &str, customers: &[String], deadline: Duration) {
     let ends = Instant::now() + deadline;
     let of_nodes = cluster.nodes.iter().map(|node| async move {
-        let client = http::client(PATIENCE);
+        let (client, mut inbox) = (http::client(PATIENCE), Inbox::of(cluster, node));
         tokio::join!(
             read(recorder, nonce, reads::projection(&node.name), ends, deadline, async |tally| {
-                projection::read(&client, node, tally).await
+                projection::read(&client, node, &mut inbox, tally).await
             }),
             read(recorder, nonce, reads::ledger(&node.name), ends, deadline, async |tally| {
                 ledger::read(&client, node, customers, tally).await
@@ -77,14 +79,19 @@ pub async fn read_all(cluster: &Cluster, recorder: &Recorder, nonce: &str, custo
             read(recorder, nonce, reads::parked(&node.name), ends, deadline, async |tally| {
                 parked::read(&client, node, tally).await
             }),
-        )
+        );
+        inbox.write(recorder);
     });
+    let mut record_ends = Ends::of(reads::RECORDS.to_owned());
     tokio::join!(
         futures_util::future::join_all(of_nodes),
         read(recorder, nonce, reads::STREAM.to_owned(), ends, deadline, async |tally| { stream::read(cluster, tally).await }),
-        read(recorder, nonce, reads::RECORDS.to_owned(), ends, deadline, async |tally| { records::read(cluster, tally).await }),
+        read(recorder, nonce, reads::RECORDS.to_owned(), ends, deadline, async |tally| {
+            records::read(cluster, &mut record_ends, tally).await
+        }),
         read(recorder, nonce, reads::OUTBOX.to_owned(), ends, deadline, async |tally| { outbox::read(cluster, tally).await }),
     );
+    record_ends.write(recorder);
 }
 
 /// Runs one final read up to the deadline and writes how it ended.

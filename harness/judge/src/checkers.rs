@@ -19,6 +19,8 @@ mod generator;
 mod health;
 mod idempotency;
 mod indeterminate;
+mod keys;
+mod leases;
 mod ledger;
 mod linearizability;
 mod logs;
@@ -78,6 +80,8 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
     ("stranded", stranded::check),
     ("stray", stray::check),
     ("backlog", backlog::check),
+    ("leases", leases::check),
+    ("keys", keys::check),
     ("availability", availability::check),
     ("durability", durability::check),
     ("exercised", exercised::check),

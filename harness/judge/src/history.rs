@@ -30,7 +30,7 @@ pub(crate) use wall::wall_us;
 use serde::{Deserialize, Serialize};
 
 /// Version of the format of `history.ndjson` and `samples.ndjson`, in the header's `format`; `docs/history.md` tells of each.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What `FinalRead::what` is called, so that the one who reads and the one who judges mean the same thing.
 pub mod reads {
@@ -54,6 +54,18 @@ pub mod reads {
     #[must_use]
     pub fn ledger(node: &str) -> String {
         format!("ledger {node}")
+    }
+
+    /// The lives of the keys of a family: `records`, or [`inbox`] of a node.
+    #[must_use]
+    pub fn keys(family: &str) -> String {
+        format!("keys {family}")
+    }
+
+    /// The marks of a node's inbox.
+    #[must_use]
+    pub fn inbox(node: &str) -> String {
+        format!("inbox {node}")
     }
 
     /// How many messages a node has parked.
@@ -101,6 +113,8 @@ pub enum Entry {
     Row(Row),
     /// Final read: messages that a node set aside because it could not apply them.
     Parked { node: String, count: u64 },
+    /// Final read: how the keys of one family end.
+    Keys(Keys),
     /// A final read is complete, or why it is not. `what` is e.g. `projection cluster-node-1`.
     FinalRead { t_us: u64, what: String, entries: u64, error: Option<String> },
     /// What a service's log tells of the run.
@@ -347,6 +361,24 @@ pub enum RowState {
     Dead,
 }
 
+/// Keys that the contract gives a time to live, one for each order that was read of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Keys {
+    pub t_us: u64,
+    /// `records`, or `inbox <node>`.
+    pub family: String,
+    /// Orders whose keys were looked for.
+    pub orders: u64,
+    /// Orders that have none, and the first of them.
+    pub missing: u64,
+    pub first_missing: Vec<String>,
+    /// Orders whose keys have no time to live, and the first of them.
+    pub unending: u64,
+    pub first_unending: Vec<String>,
+    /// The longest that one of the others still has to live.
+    pub longest_ms: u64,
+}
+
 /// What stands in one service's log, counted; the log itself is in the run folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServiceLog {
@@ -386,6 +418,9 @@ pub struct ContainerLife {
 pub enum Sample {
     /// `depth` is the size of the index; `oldest_age_ms` is that of the oldest row, 0 when empty.
     Outbox { t_us: u64, depth: u64, oldest_age_ms: u64 },
+    /// The leases of the outbox, by its index: for how long the one that ended first has been over, and for how long the
+    /// one that ends last goes on; 0 where there is none.
+    Leases { t_us: u64, depth: u64, overdue_ms: u64, furthest_ms: u64 },
     /// What `/health` of a node said; `status` is `None` when it did not answer.
     Health {
         /// When the answer was there.

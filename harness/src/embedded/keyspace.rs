@@ -5,11 +5,11 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use judge::plan::Link;
 use node::memory::{RowView, SharedStore};
-use node::order::OrderId;
+use node::order::{MessageId, NodeId, OrderId};
 use node::system::SystemClock;
 use redis::aio::ConnectionLike;
 use redis::{Arg, Cmd, Pipeline, RedisError, RedisFuture, Value};
@@ -93,6 +93,11 @@ impl<'a> Look<'a> {
                 let ids = self.index().iter().skip(first).take(end.saturating_sub(first));
                 Value::Array(ids.map(|(id, _)| text(id)).collect())
             }
+            ["ZRANGE", keys::OUTBOX_INDEX, first, last, "WITHSCORES"] if first == last => {
+                let at = if first == "-1" { self.index().len().checked_sub(1) } else { Some(number(first)?) };
+                let found = at.and_then(|at| self.index().get(at));
+                Value::Array(found.into_iter().flat_map(|(id, due)| [text(id), text(&due.to_string())]).collect())
+            }
             ["ZSCORE", keys::OUTBOX_INDEX, id] => self.score(id),
             ["ZMSCORE", keys::OUTBOX_INDEX, ref ids @ ..] => Value::Array(ids.iter().map(|id| self.score(id)).collect()),
             ["HGET", key, field] => {
@@ -100,6 +105,7 @@ impl<'a> Look<'a> {
             }
             ["HGETALL", key] => Value::Array(self.row(key).into_iter().flat_map(fields).flat_map(pair).collect()),
             ["MGET", ref keys @ ..] => Value::Array(keys.iter().map(|key| self.record(key)).collect()),
+            ["PTTL", key] => Value::Int(self.ends_in(key)),
             ["SCAN", _, "MATCH", pattern, ..] => Value::Array(vec![text("0"), self.scan(pattern)]),
             _ => return Err(refused(format!("the store in memory is not asked for {}", words.join(" ")))),
         })
@@ -137,6 +143,25 @@ impl<'a> Look<'a> {
             value.extend_from_slice(&record.answer);
             Value::BulkString(value)
         })
+    }
+
+    /// As PTTL has it: milliseconds, -1 for a key that never ends, -2 for none.
+    fn ends_in(&self, key: &str) -> i64 {
+        let now_ms = i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX);
+        let ends_ms = match key.strip_prefix(keys::RECORD) {
+            Some(id) => OrderId::new(id).ok().and_then(|id| self.store.record(&id)).map(|record| record.ends_ms),
+            None => self.mark_ends_ms(key).map(Some),
+        };
+        match ends_ms {
+            None => -2,
+            Some(None) => -1,
+            Some(Some(ends_ms)) => (ends_ms - now_ms).max(0),
+        }
+    }
+
+    fn mark_ends_ms(&self, key: &str) -> Option<i64> {
+        let (node, message) = key.strip_prefix(keys::INBOX)?.split_once(':')?;
+        self.store.mark_ends_ms(&NodeId::new(node).ok()?, &MessageId::new(message).ok()?)
     }
 
     /// All keys that a pattern of [`keys::pattern`] matches.
@@ -181,6 +206,13 @@ fn int(number: usize) -> i64 {
 
 /// The store's clock is this process's.
 fn time() -> Value {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = since_epoch();
     Value::Array(vec![text(&now.as_secs().to_string()), text(&now.subsec_micros().to_string())])
 }
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

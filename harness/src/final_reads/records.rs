@@ -2,6 +2,7 @@
 
 use judge::history::{Entry, Record};
 
+use super::ends::Ends;
 use super::{PATIENCE, ReadError, Tally, Unreadable};
 use crate::cluster::Cluster;
 use crate::stores::{Redis, StoreError};
@@ -12,13 +13,14 @@ const BATCH: usize = 500;
 
 /// Finds all records, then reads those of the run. One that is there when looked for and gone when read makes the read
 /// incomplete: records live for a day, and a cluster at rest removes none.
-pub(super) async fn read(cluster: &Cluster, tally: &mut Tally<'_>) -> Result<(), ReadError> {
+pub(super) async fn read(cluster: &Cluster, ends: &mut Ends, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     let mut redis = Redis::of(cluster, PATIENCE)?;
     let found = redis.keys("looking for idempotency records", keys::RECORD).await?;
     let ours: Vec<&str> = found.iter().filter_map(|key| key.strip_prefix(keys::RECORD)).filter(|id| tally.is_ours(id)).collect();
     let mut unreadable = Unreadable::default();
     for ids in ours.chunks(BATCH) {
-        for (id, value) in ids.iter().zip(values(&mut redis, ids).await?) {
+        for (id, (value, ttl_ms)) in ids.iter().zip(values(&mut redis, ids).await?) {
+            ends.note(id, ttl_ms);
             let Some(value) = value else {
                 unreadable.note(&format!("the record of {id} is no string, or went while it was read"));
                 continue;
@@ -37,9 +39,18 @@ pub(super) async fn read(cluster: &Cluster, tally: &mut Tally<'_>) -> Result<(),
     unreadable.into_result()
 }
 
-async fn values(redis: &mut Redis, ids: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+/// What each record holds, and how long it still has to live.
+async fn values(redis: &mut Redis, ids: &[&str]) -> Result<Vec<(Option<Vec<u8>>, i64)>, StoreError> {
+    const WHAT: &str = "reading idempotency records";
+    let keys: Vec<String> = ids.iter().map(|id| format!("{}{id}", keys::RECORD)).collect();
     let mut pipeline = redis::pipe();
-    pipeline.cmd("MGET").arg(ids.iter().map(|id| format!("{}{id}", keys::RECORD)).collect::<Vec<_>>());
-    let (values,): (Vec<Option<Vec<u8>>>,) = redis.ask("reading idempotency records", &pipeline).await?;
-    Ok(values)
+    pipeline.cmd("MGET").arg(&keys);
+    for key in &keys {
+        pipeline.cmd("PTTL").arg(key);
+    }
+    let mut answers: Vec<redis::Value> = redis.ask(WHAT, &pipeline).await?;
+    let ends = answers.split_off(1.min(answers.len()));
+    let values: Vec<Option<Vec<u8>>> = redis.read(WHAT, answers.pop().unwrap_or(redis::Value::Nil))?;
+    let ends: Vec<i64> = redis.read(WHAT, redis::Value::Array(ends))?;
+    Ok(values.into_iter().zip(ends).collect())
 }

@@ -1,4 +1,4 @@
-//! How deep the outbox is, and how old its oldest row.
+//! How deep the outbox is, how old its oldest row, and how its leases stand.
 //!
 //! The index is ordered by due time, not by age: a row that was leased or put off moves back. The age is exact while
 //! the index holds fewer than [`WINDOW`] rows. Beyond that it is a lower bound that closes in on the truth: every look reads
@@ -31,9 +31,13 @@ pub(super) async fn observe(redis: Redis, post: Post) {
     let (mut ticks, recorder) = (post.ticks(PERIOD), post.recorder);
     while ticks.next().await {
         match gauge.look().await {
-            Ok((depth, oldest_age_ms)) => {
+            Ok(Seen { depth, oldest_age_ms, overdue_ms, furthest_ms }) => {
                 blindness.over();
-                recorder.sample(&Sample::Outbox { t_us: recorder.now_us(), depth, oldest_age_ms });
+                let t_us = recorder.now_us();
+                recorder.sample(&Sample::Outbox { t_us, depth, oldest_age_ms });
+                if depth > 0 {
+                    recorder.sample(&Sample::Leases { t_us, depth, overdue_ms, furthest_ms });
+                }
             }
             Err(error) => blindness.say(&recorder, &error),
         }
@@ -47,18 +51,34 @@ struct Gauge {
     cursor: usize,
 }
 
-/// Redis' answers to one look: seconds and microseconds of its clock, the size of the index, its head, a further window.
-type Look = ((u64, u64), u64, Vec<String>, Vec<String>);
+/// Redis' answers to one look: seconds and microseconds of its clock, the size of the index, its head, a further window,
+/// the entries that are due first and last.
+type Look = ((u64, u64), u64, Vec<String>, Vec<String>, Due, Due);
+
+/// An id and when it is due, if there is one.
+type Due = Vec<(String, f64)>;
+
+/// What one look found.
+struct Seen {
+    depth: u64,
+    oldest_age_ms: u64,
+    overdue_ms: u64,
+    furthest_ms: u64,
+}
 
 impl Gauge {
-    async fn look(&mut self) -> Result<(u64, u64), StoreError> {
+    async fn look(&mut self) -> Result<Seen, StoreError> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME");
         pipeline.cmd("ZCARD").arg(keys::OUTBOX_INDEX);
         for (from, rows) in [(0, WINDOW), (self.cursor, FURTHER)] {
             pipeline.cmd("ZRANGE").arg(keys::OUTBOX_INDEX).arg(from).arg(from + rows - 1);
         }
-        let ((seconds, micros), depth, head, further): Look = self.redis.ask("looking at the outbox", &pipeline).await?;
+        for rank in [0, -1] {
+            pipeline.cmd("ZRANGE").arg(keys::OUTBOX_INDEX).arg(rank).arg(rank).arg("WITHSCORES");
+        }
+        let ((seconds, micros), depth, head, further, first, last): Look =
+            self.redis.ask("looking at the outbox", &pipeline).await?;
         let now_ms = seconds * 1_000 + micros / 1_000;
         self.cursor = if further.len() < FURTHER { WINDOW } else { self.cursor + FURTHER };
         if head.len() < WINDOW {
@@ -68,8 +88,10 @@ impl Gauge {
         }
         let met: Vec<String> = head.into_iter().chain(further).filter(|id| !self.rows.knows(id)).collect();
         self.meet(met).await?;
-        let age = self.rows.oldest().map_or(0, |created| now_ms.saturating_sub(created));
-        Ok((depth, age))
+        let oldest_age_ms = self.rows.oldest().map_or(0, |created| now_ms.saturating_sub(created));
+        let overdue_ms = due_ms(&first).map_or(0, |due| now_ms.saturating_sub(due));
+        let furthest_ms = due_ms(&last).map_or(0, |due| due.saturating_sub(now_ms));
+        Ok(Seen { depth, oldest_age_ms, overdue_ms, furthest_ms })
     }
 
     /// Reads when new rows were created; one that went in between is passed over.
@@ -112,6 +134,12 @@ impl Gauge {
             }
         }
     }
+}
+
+/// An entry without a row was never leased, but due it is.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970, and a cast saturates")]
+fn due_ms(entry: &[(String, f64)]) -> Option<u64> {
+    entry.first().map(|(_, score)| *score as u64)
 }
 
 /// Rows that were met, by id and by age.
@@ -158,6 +186,13 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entry_tells_when_it_is_due() {
+        assert_eq!(due_ms(&[]), None);
+        assert_eq!(due_ms(&[("m".to_owned(), 1_767_225_600_123.0)]), Some(1_767_225_600_123));
+        assert_eq!(due_ms(&[("m".to_owned(), -5.0)]), Some(0));
+    }
 
     #[test]
     fn the_oldest_row_is_the_one_created_first_wherever_the_index_has_it() {

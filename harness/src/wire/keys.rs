@@ -9,6 +9,15 @@ pub const OUTBOX_DEAD: &str = "catga:outbox:dead:";
 /// What the key of an idempotency record begins with; the order id follows.
 pub const RECORD: &str = "catga:idempotency:";
 
+/// What the key of a mark in a node's inbox begins with; the message id follows.
+#[must_use]
+pub fn inbox(node_id: &str) -> String {
+    format!("{INBOX}{node_id}:")
+}
+
+/// What the keys of all inboxes begin with; node id, a colon and message id follow.
+pub const INBOX: &str = "catga:inbox:";
+
 /// Fields of an outbox row that the harness reads.
 pub const ROW_PAYLOAD: &str = "payload";
 pub const ROW_CREATED_AT: &str = "createdAt";

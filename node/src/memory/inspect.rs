@@ -117,6 +117,12 @@ impl<C: Clock> SharedStore<C> {
         self.with(|state, _| state.data.nodes.get(node).is_some_and(|node| node.inbox.contains_key(id)))
     }
 
+    /// When a node's inbox mark of this message ends (ms); `None` where there is none.
+    #[must_use]
+    pub fn mark_ends_ms(&self, node: &NodeId, id: &MessageId) -> Option<i64> {
+        self.with(|state, _| state.data.nodes.get(node)?.inbox.get(id).copied())
+    }
+
     /// How many inbox marks a node has.
     #[must_use]
     pub fn marks(&self, node: &NodeId) -> usize {

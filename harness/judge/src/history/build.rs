@@ -165,6 +165,10 @@ impl Builder {
                 let node = self.node(&node);
                 self.history.parked.push((node, count));
             }
+            Entry::Keys(keys) => {
+                self.count(&reads::keys(&keys.family));
+                self.history.keys.push(keys);
+            }
             Entry::Log(log) => self.history.logs.push(log),
             Entry::Container(life) => self.history.lives.push(life),
             Entry::FinalRead { t_us, what, entries, error } => {

@@ -11,7 +11,7 @@ use super::orders::{Lists, Order};
 use super::read::Torn;
 use super::text::{Text, Texts};
 use super::wall::Wall;
-use super::{ContainerLife, FaultStep, FeedState, Header, OpKind, Outcome, Phase, Quiescence, Row, ServiceLog};
+use super::{ContainerLife, FaultStep, FeedState, Header, Keys, OpKind, Outcome, Phase, Quiescence, Row, ServiceLog};
 use crate::numbers::fit;
 
 /// Index into [`History::nodes`].
@@ -227,6 +227,8 @@ pub struct History {
     pub rows: Vec<Row>,
     /// By node.
     pub parked: Vec<(NodeIx, u64)>,
+    /// By family.
+    pub keys: Vec<Keys>,
     /// By the names in [`super::reads`].
     pub reads: BTreeMap<String, ReadEnd>,
     pub logs: Vec<ServiceLog>,
@@ -270,6 +272,7 @@ impl History {
             records: Vec::new(),
             rows: Vec::new(),
             parked: Vec::new(),
+            keys: Vec::new(),
             reads: BTreeMap::new(),
             logs: Vec::new(),
             lives: Vec::new(),

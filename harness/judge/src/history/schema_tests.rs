@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    ConsumerState, ContainerLife, Entry, FORMAT, FaultStep, FeedState, Phase, Quiescence, Row, RowState, Sample, ServiceLog, Step,
+    ConsumerState, ContainerLife, Entry, FORMAT, FaultStep, FeedState, Keys, Phase, Quiescence, Row, RowState, Sample,
+    ServiceLog, Step,
 };
 use crate::testing::{LOAD_START_US, NODES, Story, wall};
 
@@ -102,6 +103,7 @@ fn rare() -> Vec<Entry> {
             restarts: 0,
             oom_killed: false,
         }),
+        Entry::Keys(Keys { family: "records".to_owned(), first_unending: vec!["run-1".to_owned()], ..Keys::default() }),
         Entry::Interrupted { t_us: 1 },
         Entry::Aborted { t_us: 1, guard: "all_nodes_down".to_owned(), seen: String::new() },
         Entry::Trouble { t_us: 1, what: String::new() },
@@ -116,6 +118,7 @@ fn samples() -> Vec<Sample> {
     let consumer = ConsumerState { pending: 1, ack_pending: 2, redelivered: 3 };
     vec![
         Sample::Outbox { t_us: LOAD_START_US, depth: 1, oldest_age_ms: 2 },
+        Sample::Leases { t_us: 1, depth: 1, overdue_ms: 2, furthest_ms: 3 },
         Sample::Health {
             t_us: 1,
             node: "n".to_owned(),
