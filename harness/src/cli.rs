@@ -146,6 +146,9 @@ pub struct OracleArgs {
     /// Also run the correct node with so many seeds, and report false alarms
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seeds: u64,
+    /// So many runs at once; one takes a third of a core, and mostly waits
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub jobs: u8,
 }
 
 #[derive(Debug, Args)]

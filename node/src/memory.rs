@@ -16,6 +16,8 @@ mod expiry;
 mod inspect;
 mod log;
 mod outbox;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod projection;
 mod settled;
 mod store;

@@ -28,16 +28,28 @@ pub enum Plant {
     MarkedNotPublished,
     /// A publish that failed is never tried again: an outage of a second strands its rows
     FailureIsTerminal,
+    /// A row whose publish fails a third time is set aside for good
+    TerminalAfterThree,
     /// One order in fifty is published twice, under two message ids
     PublishesTwice,
     /// Whoever takes over a due row cleans it up instead of publishing it
     RecoveryEatsRows,
     /// Nobody takes over rows
     NoRecovery,
+    /// Whoever comes back late writes to rows that it no longer holds, and to rows that are gone
+    LeaseWithoutFencing,
+    /// A lease lasts an hour: rows of a node that died, or was not answered, wait for it
+    LeaseForever,
+    /// Idempotency records get no time to live
+    RecordsNeverEnd,
     /// A redelivered message is applied without a look at guard and inbox
     RedeliverySkipsInbox,
     /// Deliveries are acknowledged before they are applied, and lost writes are not looked for
     AckBeforeApply,
+    /// A delivery is marked in the inbox first and applied in a second step, and what is marked is not applied
+    ApplyInTwoSteps,
+    /// Deliveries are marked in the inbox of the node that accepted them
+    WrongInbox,
     /// One good order in fifty is set aside as if it were none
     ParksGoodOrders,
     /// A node named with a 2 at its end applies nothing any more after a hundred orders

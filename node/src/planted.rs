@@ -1,17 +1,24 @@
-//! Asks whether a bug is planted: `planted!(core, RemoveBeforeAck)`. Without the feature `planted-bugs` the answer is a
-//! constant, and nothing of the bug is left in what is compiled.
+//! Asks whether a bug is planted: `planted!(core, RemoveBeforeAck)`, and where there is no core, of settings or of what a
+//! store takes of them: `planted_in!(limits, WrongInbox)`. Without the feature `planted-bugs` the answer is a constant, and
+//! nothing of the bug is left in what is compiled.
 
-#[cfg(feature = "planted-bugs")]
 macro_rules! planted {
     ($core:expr, $bug:ident) => {
-        $core.settings.plant == Some(crate::plant::Plant::$bug)
+        planted_in!($core.settings, $bug)
+    };
+}
+
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted_in {
+    ($settings:expr, $bug:ident) => {
+        $settings.plant == Some(crate::plant::Plant::$bug)
     };
 }
 
 #[cfg(not(feature = "planted-bugs"))]
-macro_rules! planted {
-    ($core:expr, $bug:ident) => {{
-        let _ = &$core;
+macro_rules! planted_in {
+    ($settings:expr, $bug:ident) => {{
+        let _ = &$settings;
         false
     }};
 }

@@ -7,6 +7,8 @@ mod errors;
 mod keys;
 mod link;
 mod outbox;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod reads;
 mod scripts;
 mod told;
@@ -85,6 +87,10 @@ impl Store for RedisStore {
     }
 
     async fn postpone(&self, failures: &[Failure]) -> Result<Vec<RowFate>, StoreError> {
+        #[cfg(feature = "planted-bugs")]
+        if planted_in!(self.limits, LeaseWithoutFencing) {
+            return self.postpone_unfenced(failures).await;
+        }
         self.postpone_rows(failures).await
     }
 
@@ -105,6 +111,10 @@ impl Store for RedisStore {
     }
 
     async fn apply(&self, stream: &str, items: &[ApplyItem]) -> Result<AppliedBatch, StoreError> {
+        #[cfg(feature = "planted-bugs")]
+        if planted_in!(self.limits, ApplyInTwoSteps) {
+            return self.apply_in_two_steps(stream, items).await;
+        }
         self.apply_batch(stream, items).await
     }
 

@@ -163,16 +163,23 @@ pub(crate) struct StoreLimits {
     pub(crate) inbox_ttl: Duration,
     pub(crate) identity_lease: Duration,
     pub(crate) outbox: u64,
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) plant: Option<crate::plant::Plant>,
 }
+
+/// The lease of a node that never lets go of its rows.
+const FOREVER: Duration = Duration::from_hours(1);
 
 impl Settings {
     pub(crate) fn store_limits(&self) -> StoreLimits {
         StoreLimits {
-            lease: self.lease,
+            lease: if planted_in!(self, LeaseForever) { FOREVER } else { self.lease },
             record_ttl: self.record_ttl,
             inbox_ttl: self.inbox_ttl,
             identity_lease: self.identity_lease,
             outbox: self.outbox_limit,
+            #[cfg(feature = "planted-bugs")]
+            plant: self.plant,
         }
     }
 

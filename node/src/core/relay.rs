@@ -145,6 +145,9 @@ impl<P: Ports> Core<P> {
         self.metrics.publish_failures.increment();
         Some(match error {
             PublishError::Retry(reason) if planted!(self, FailureIsTerminal) => Settlement::Bury(Grave { row, reason }),
+            PublishError::Retry(reason) if planted!(self, TerminalAfterThree) && attempts >= 2 => {
+                Settlement::Bury(Grave { row, reason })
+            }
             PublishError::Retry(error) => {
                 self.outage.note(|| {
                     tracing::warn!(messageId = %row.message_id, %error, "publishing fails; trying on");

@@ -39,6 +39,9 @@ impl<P: Ports> Core<P> {
             let (mut removals, mut failures, mut graves) = (Vec::new(), Vec::new(), Vec::new());
             for settlement in batch.drain(..) {
                 match settlement {
+                    Settlement::Remove(row) if planted!(self, RecordsNeverEnd) => {
+                        removals.push(RowKey { order_id: None, ..row });
+                    }
                     Settlement::Remove(row) => removals.push(row),
                     Settlement::Postpone(failure) => failures.push(failure),
                     Settlement::Bury(grave) => graves.push(grave),

@@ -38,6 +38,24 @@ pub(super) struct Row {
     pub(super) last_error: String,
 }
 
+#[cfg(feature = "planted-bugs")]
+impl Row {
+    /// What is left where somebody writes to a row that is gone.
+    pub(super) fn empty(owner: &str, now: i64) -> Self {
+        Self {
+            number: 0,
+            payload: Bytes::new(),
+            subject: "".into(),
+            created_ms: now,
+            attempts: 0,
+            owner: owner.to_owned(),
+            token: String::new(),
+            lease_until_ms: now,
+            last_error: String::new(),
+        }
+    }
+}
+
 /// A row as its acceptor writes it.
 #[derive(Debug)]
 pub(super) struct NewRow<'a> {
@@ -78,9 +96,8 @@ impl Outbox {
 
     pub(super) fn insert(&mut self, new: &NewRow<'_>, now: i64) {
         let due = now + millis(new.lease);
-        self.last_number += 1;
         let row = Row {
-            number: self.last_number,
+            number: 0,
             payload: new.payload.clone(),
             subject: Arc::clone(new.subject),
             created_ms: now,
@@ -90,9 +107,15 @@ impl Outbox {
             lease_until_ms: due,
             last_error: String::new(),
         };
-        self.by_number.insert(row.number, new.message_id.clone());
-        self.rows.insert(new.message_id.clone(), row);
+        self.put(new.message_id.clone(), row);
         self.enter(new.message_id.clone(), due);
+    }
+
+    /// A row gets its number.
+    pub(super) fn put(&mut self, id: MessageId, row: Row) {
+        self.last_number += 1;
+        self.by_number.insert(self.last_number, id.clone());
+        self.rows.insert(id, Row { number: self.last_number, ..row });
     }
 
     /// Indexes an id, whether or not it has a row.

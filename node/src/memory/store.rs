@@ -32,7 +32,7 @@ pub enum Refusal {
 
 /// How a command stands to a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     Read,
     /// Makes room, or is needed for it.
     Drain,
@@ -83,9 +83,9 @@ struct Shared<C> {
 pub struct MemoryStore<C> {
     shared: SharedStore<C>,
     wire: Wire,
-    node: NodeId,
+    pub(super) node: NodeId,
     subject: Arc<str>,
-    limits: StoreLimits,
+    pub(super) limits: StoreLimits,
 }
 
 impl<C> Clone for SharedStore<C> {
@@ -192,7 +192,7 @@ impl Data {
         }
     }
 
-    fn mark(&mut self, node: &NodeId, id: MessageId, at: i64) {
+    pub(super) fn mark(&mut self, node: &NodeId, id: MessageId, at: i64) {
         let before = self.node(node).inbox.insert(id.clone(), at);
         if before.is_none() {
             self.bytes += cost_of_mark(&id);
@@ -229,7 +229,7 @@ impl<C: Clock> MemoryStore<C> {
     }
 
     /// Sends one command over the wire; it takes effect in one step, at one moment.
-    async fn run<T>(
+    pub(super) async fn run<T>(
         &self,
         operation: Operation,
         access: Access,
@@ -285,7 +285,13 @@ impl<C: Clock> MemoryStore<C> {
         Ok(Accepted::New)
     }
 
-    fn apply_now(&self, state: &mut State, stream: &str, items: &[ApplyItem], now: i64) -> Result<AppliedBatch, StoreError> {
+    pub(super) fn apply_now(
+        &self,
+        state: &mut State,
+        stream: &str,
+        items: &[ApplyItem],
+        now: i64,
+    ) -> Result<AppliedBatch, StoreError> {
         let node = state.data.node(&self.node);
         if node.stream.as_deref() != Some(stream) {
             return Err(StoreError::OtherStream);
@@ -297,11 +303,20 @@ impl<C: Clock> MemoryStore<C> {
             state.data.bytes += items.iter().map(cost_of_order).sum::<u64>();
         }
         let ends = now / 1000 + millis(self.limits.inbox_ttl);
+        let owner = if planted_in!(self.limits, WrongInbox) { acceptor(items) } else { None };
         for id in inbox {
-            state.data.mark(&self.node, id, ends);
+            state.data.mark(owner.unwrap_or(&self.node), id, ends);
         }
         Ok(batch)
     }
+}
+
+/// The node that accepted the first order of a batch.
+fn acceptor(items: &[ApplyItem]) -> Option<&NodeId> {
+    items.iter().find_map(|item| match &item.kind {
+        crate::ports::ItemKind::Order { placed, .. } => Some(&placed.accepted_by),
+        crate::ports::ItemKind::Parked { .. } => None,
+    })
 }
 
 impl<C: Clock> Store for MemoryStore<C> {
@@ -331,6 +346,10 @@ impl<C: Clock> Store for MemoryStore<C> {
 
     async fn postpone(&self, failures: &[Failure]) -> Result<Vec<RowFate>, StoreError> {
         self.run(Operation::Postpone, Access::Drain, |state, now| {
+            #[cfg(feature = "planted-bugs")]
+            if planted_in!(self.limits, LeaseWithoutFencing) {
+                return Ok(state.data.outbox.postpone_unfenced(failures, self.node.as_str(), now / 1000));
+            }
             let fates = state.data.outbox.fates(failures.iter().map(|failure| &failure.row));
             state.data.outbox.postpone(failures, &fates, now / 1000);
             Ok(fates)
@@ -363,6 +382,10 @@ impl<C: Clock> Store for MemoryStore<C> {
     }
 
     async fn apply(&self, stream: &str, items: &[ApplyItem]) -> Result<AppliedBatch, StoreError> {
+        #[cfg(feature = "planted-bugs")]
+        if planted_in!(self.limits, ApplyInTwoSteps) {
+            return self.apply_in_two_steps(stream, items).await;
+        }
         self.run(Operation::Apply, Access::Write, |state, now| self.apply_now(state, stream, items, now)).await
     }
 

@@ -123,7 +123,7 @@ pub struct Backlog {
 }
 
 /// One delivery, as the apply step takes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ApplyItem {
     pub sequence: u64,
     /// First sequence that this delivery settles: those between it and `sequence` do not exist.
@@ -131,7 +131,7 @@ pub struct ApplyItem {
     pub kind: ItemKind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum ItemKind {
     Order {
         placed: Box<PlacedOrder>,

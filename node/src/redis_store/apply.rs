@@ -6,6 +6,16 @@ use crate::ports::{AppliedBatch, ApplyItem, Effect, ItemKind, Progress, StoreErr
 
 impl RedisStore {
     pub(super) async fn apply_batch(&self, stream: &str, items: &[ApplyItem]) -> Result<AppliedBatch, StoreError> {
+        self.apply_settling(stream, items, items).await
+    }
+
+    /// Applies `items`, after which all of `settled` is settled.
+    pub(super) async fn apply_settling(
+        &self,
+        stream: &str,
+        settled: &[ApplyItem],
+        items: &[ApplyItem],
+    ) -> Result<AppliedBatch, StoreError> {
         let keys = &self.keys;
         let keys_of_batch = [&keys.progress, &keys.ahead, &keys.orders, &keys.position, &keys.totals, &keys.counts, &keys.parked];
         let (words, bytes) = (16 + 7 * items.len(), 1024 + 320 * items.len());
@@ -13,8 +23,10 @@ impl RedisStore {
         for key in keys_of_batch {
             call.arg(key);
         }
-        call.arg(stream).arg(&keys.log).arg(&keys.inbox).arg(whole_millis(self.limits.inbox_ttl)).arg(BUCKET);
-        let ranges = ranges(items);
+        let inbox = if planted_in!(self.limits, WrongInbox) { keys.inbox_of_acceptor(items) } else { None };
+        call.arg(stream).arg(&keys.log).arg(inbox.as_ref().unwrap_or(&keys.inbox));
+        call.arg(whole_millis(self.limits.inbox_ttl)).arg(BUCKET);
+        let ranges = ranges(settled);
         call.arg(ranges.len());
         for (first, last) in ranges {
             call.arg(first).arg(last);

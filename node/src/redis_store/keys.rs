@@ -1,6 +1,7 @@
 //! The names of the keys. What other programs may rely on is in the contract; the rest is this adapter's own.
 
 use crate::order::{MessageId, NodeId, OrderId};
+use crate::ports::{ApplyItem, ItemKind};
 
 /// Positions in one bucket of the log: small enough for Redis' compact encoding of a hash.
 pub(super) const BUCKET: u64 = 128;
@@ -61,6 +62,14 @@ impl Keys {
             owner: format!("{prefix}:node:{node}:owner"),
             canary: format!("{prefix}:node:{node}:canary"),
         }
+    }
+
+    /// The inbox of the node that accepted the first order of a batch.
+    pub(super) fn inbox_of_acceptor(&self, items: &[ApplyItem]) -> Option<String> {
+        items.iter().find_map(|item| match &item.kind {
+            ItemKind::Order { placed, .. } => Some(format!("{}:inbox:{}:", self.prefix, placed.accepted_by)),
+            ItemKind::Parked { .. } => None,
+        })
     }
 
     pub(super) fn record(&self, order: &OrderId) -> String {
