@@ -17,6 +17,9 @@ use super::workload::{Pool, Workload};
 /// without slots comes back this often.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
+/// goose starts its users one after the other, as many in a second: so that all of them have started in a fifth of one.
+const STARTS_PER_USER: usize = 5;
+
 /// Starts an attack whose users carry out the workload's slots; it ends after [`stop`].
 pub(super) fn spawn(workload: &Arc<Workload>) -> Result<JoinHandle<Result<(), LoadError>>, LoadError> {
     // Refused only when a logger is there already, and then goose installs none either.
@@ -55,7 +58,7 @@ impl log::Log for Silent {
 fn configuration(users: usize) -> GooseConfiguration {
     let mut configuration = GooseConfiguration::default();
     configuration.users = Some(users);
-    configuration.increase_rate = Some(users.to_string());
+    configuration.increase_rate = Some((STARTS_PER_USER * users).to_string());
     configuration.no_telnet = true;
     configuration.no_print_metrics = true;
     configuration.no_error_summary = true;
