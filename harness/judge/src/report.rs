@@ -58,6 +58,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Was it a run on services in memory?
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.run.cluster == "embedded"
+    }
+
     /// 0 valid, 1 invalid or an expectation missed, 3 unknown.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -21,7 +21,11 @@ pub fn junit(report: &Report) -> String {
             cases.len(),
             attribute(&report.run.started_at)
         ),
-        format!("<properties><property name=\"seed\" value=\"{}\"/></properties>", report.seed),
+        format!(
+            "<properties><property name=\"seed\" value=\"{}\"/><property name=\"cluster\" value=\"{}\"/></properties>",
+            report.seed,
+            attribute(&report.run.cluster)
+        ),
     ];
     lines.extend(cases.iter().map(|case| case.element(&name)));
     lines.push("</testsuite>\n</testsuites>\n".to_owned());
@@ -93,7 +97,7 @@ mod tests {
         let document = junit(&report);
         assert!(document.contains(&format!("tests=\"{}\" failures=\"0\" errors=\"0\"", report.checkers.len())), "{document}");
         assert_eq!(document.matches("<testcase ").count(), report.checkers.len());
-        assert_eq!(document.matches("/>").count(), report.checkers.len() + 1, "and the property");
+        assert_eq!(document.matches("/>").count(), report.checkers.len() + 2, "and the properties");
     }
 
     #[test]

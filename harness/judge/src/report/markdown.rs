@@ -4,6 +4,9 @@ use super::words::{count, fault_name, figure, ms, open, proven, seconds};
 use super::{Expectation, FaultFigures, Report};
 use crate::verdict::Verdict;
 
+/// What the word stands for, where it stands alone.
+const EMBEDDED: &str = ": it holds for the nodes' code alone; no Redis, NATS, disk or network took part";
+
 /// The summary.
 #[must_use]
 pub fn markdown(report: &Report) -> String {
@@ -15,6 +18,8 @@ pub fn markdown(report: &Report) -> String {
         cell(&report.reason),
         String::new(),
         format!("> {}", cell(&report.hypothesis)),
+        String::new(),
+        format!("On the {} cluster{}.", cell(&report.run.cluster), if report.is_embedded() { EMBEDDED } else { "" }),
         String::new(),
         "| orders | lost | duplicated | unexpected | propagation p50 / p99 | request p50 / p99 | outbox, deepest |".to_owned(),
         "| --- | --- | --- | --- | --- | --- | --- |".to_owned(),
@@ -112,6 +117,9 @@ mod tests {
         let text = markdown(&report);
         assert!(text.starts_with("## INVALID: ") && text.contains("- **invalid lost**: "), "{text}");
         assert!(text.contains("> a \\| b \\# c\n") && text.contains("| availability | 0.9 | 0.5 | **missed** |"), "{text}");
+        assert!(text.contains("\nOn the compose cluster.\n"), "{text}");
+        report.run.cluster = "embedded".to_owned();
+        assert!(markdown(&report).contains("\nOn the embedded cluster: it holds for the nodes' code alone;"));
         let columns = |line: &str| line.replace("\\|", "").matches('|').count();
         for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
             let counts: Vec<usize> = table.trim_end().lines().map(columns).collect();

@@ -13,9 +13,6 @@ use crate::verdict::{Finding, OrderLife, Verdict};
 /// How many orders of a finding the summary shows; the report has more.
 const SHOWN: usize = 3;
 
-/// A run on services in memory: the header's word for it.
-const EMBEDDED: &str = "embedded";
-
 /// The summary in lines of at most `width` columns (at least 60).
 #[must_use]
 pub fn summary(report: &Report, width: usize, color: bool) -> String {
@@ -40,7 +37,7 @@ fn head(page: &mut Page, report: &Report) {
     }
     page.blank();
     page.labelled("hypothesis", &report.hypothesis);
-    if report.run.cluster == EMBEDDED {
+    if report.is_embedded() {
         page.labelled("cluster", "EMBEDDED: it holds for the nodes' code alone; no Redis, NATS, disk or network took part");
     }
     if !report.run.complete {
