@@ -9,7 +9,7 @@ pub fn abilities() -> Abilities {
 }
 
 /// Why a kind cannot be injected truthfully.
-fn refusal(kind: FaultKind) -> Option<String> {
+pub(super) fn refusal(kind: FaultKind) -> Option<String> {
     let why = match kind {
         FaultKind::Stop
         | FaultKind::Drain

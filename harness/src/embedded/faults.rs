@@ -13,7 +13,7 @@ use super::Embedded;
 use crate::nemesis::fault::{Fault, Order};
 use process::{OnProcess, Strike};
 use settings::{ClientKill, Refusing};
-use stream::{DeleteConsumer, DeleteStream, PurgeStream};
+use stream::OnStream;
 use wire::{Flap, Harm, OnWire};
 
 use judge::plan::Link;
@@ -38,9 +38,9 @@ pub(super) fn of(kind: FaultKind) -> Result<Box<dyn Fault<Embedded>>, String> {
         FaultKind::Delay { link, latency_ms, .. } => Box::new(OnWire { link, harm: Harm::Slow(millis(latency_ms)) }),
         FaultKind::BlackHole { link, direction: Direction::Both } => Box::new(OnWire { link, harm: Harm::Hold }),
         FaultKind::DropReplies { link, after_ms } => Box::new(OnWire { link, harm: Harm::Mute(millis(after_ms)) }),
-        FaultKind::PurgeStream => Box::new(PurgeStream),
-        FaultKind::DeleteStream => Box::new(DeleteStream),
-        FaultKind::DeleteConsumer => Box::new(DeleteConsumer),
+        FaultKind::PurgeStream => Box::new(OnStream::Purge),
+        FaultKind::DeleteStream => Box::new(OnStream::Delete),
+        FaultKind::DeleteConsumer => Box::new(OnStream::DeleteConsumer),
         FaultKind::ReadOnly => Box::new(Refusing(Refusal::ReadOnly)),
         FaultKind::OutOfMemory => Box::new(Refusing(Refusal::Full)),
         FaultKind::ClientKill => Box::new(ClientKill),
@@ -60,3 +60,6 @@ fn link(peer: Peer) -> Result<Link, String> {
 fn service(name: &str) -> Option<Link> {
     [Link::Nats, Link::Redis].into_iter().find(|link| link.word() == name)
 }
+
+#[cfg(test)]
+mod tests;

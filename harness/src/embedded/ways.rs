@@ -84,3 +84,69 @@ impl Ways {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use node::cli::Cli;
+    use node::order::NodeId;
+
+    use super::*;
+    use crate::embedded::Services;
+
+    const NODE: &str = "n";
+
+    /// A node's wire to the store, on services of its own.
+    fn wire() -> Wire {
+        let settings = Cli::try_parse_from(["node"]).expect("defaults").settings;
+        Services::new().memory().attach(&settings, &NodeId::new(NODE).expect("a name")).wires.store
+    }
+
+    /// What the wire is once the way is such.
+    fn put(ways: &Ways, wire: &Wire, change: impl FnOnce(&mut Way)) -> (bool, bool) {
+        ways.change(NODE, Link::Redis, change);
+        ways.put(NODE, Link::Redis, wire);
+        (wire.link().is_up(), wire.is_held())
+    }
+
+    #[test]
+    fn a_wire_comes_up_only_when_the_last_thing_that_is_wrong_with_its_way_is_gone() {
+        let (ways, wire) = (Ways::default(), wire());
+        assert_eq!(put(&ways, &wire, |_| ()), (true, false));
+        assert_eq!(put(&ways, &wire, |way| way.cut = true), (false, false));
+        assert_eq!(put(&ways, &wire, |way| way.held = true), (false, true));
+        assert_eq!(put(&ways, &wire, |way| way.given_up = true), (false, true));
+        assert_eq!(put(&ways, &wire, |way| way.cut = false), (false, true), "nobody answers its keep-alive");
+        assert_eq!(put(&ways, &wire, |way| way.given_up = false), (true, true));
+        assert_eq!(put(&ways, &wire, |way| way.held = false), (true, false));
+    }
+
+    #[test]
+    fn a_way_outlives_the_wire_of_a_life() {
+        let ways = Ways::default();
+        put(&ways, &wire(), |way| (way.cut, way.slow) = (true, Duration::from_millis(30)));
+        let next = wire();
+        ways.put(NODE, Link::Redis, &next);
+        assert!(!next.link().is_up());
+        assert_eq!(next.one_way(), Duration::from_millis(30));
+        assert_eq!(ways.of(NODE, Link::Nats), Way::default(), "the way to the other service is another");
+        assert_eq!(ways.of("m", Link::Redis), Way::default(), "and so is that of another node");
+    }
+
+    #[test]
+    fn only_a_frozen_service_is_given_up_on_and_a_thaw_forgets_it() {
+        let (ways, wire) = (Ways::default(), wire());
+        let look = |ways: &Ways| {
+            ways.put(NODE, Link::Redis, &wire);
+            (wire.link().is_up(), wire.is_held())
+        };
+        ways.give_up_on(Link::Redis);
+        assert_eq!(look(&ways), (true, false));
+        ways.set_frozen(Link::Redis, true);
+        assert_eq!(look(&ways), (true, true), "nobody has noticed yet");
+        ways.give_up_on(Link::Redis);
+        assert_eq!(look(&ways), (false, true));
+        ways.set_frozen(Link::Redis, false);
+        assert_eq!(look(&ways), (true, false));
+    }
+}
