@@ -4,10 +4,13 @@ pub(crate) mod availability;
 pub(crate) mod backlog;
 pub(crate) mod clock;
 mod coarse;
+mod detection;
 pub(crate) mod exercised;
 pub(crate) mod expectations;
 pub(crate) mod histogram;
 mod injection;
+mod latency;
+pub(crate) mod phases;
 pub(crate) mod propagation;
 pub(crate) mod recovery;
 pub(crate) mod requests;
@@ -17,9 +20,10 @@ use std::collections::BTreeMap;
 
 use crate::case::Case;
 use crate::fate::Fate;
+use crate::figure::{self, Figure};
 use crate::history::Sample;
 use crate::report::{
-    Expectation, FaultFigures, Injection, LoadFigures, Outbox, PhaseFigures, Propagation, Requests, Series, SteadyState,
+    Expectation, FaultFigures, Injection, Latency, LoadFigures, Outbox, PhaseFigures, Propagation, Requests, Series, SteadyState,
 };
 use series::{Grid, OverTime};
 
@@ -30,6 +34,7 @@ pub(crate) struct Figures {
     pub(crate) steady_state: Option<SteadyState>,
     pub(crate) propagation: Propagation,
     pub(crate) requests: Requests,
+    pub(crate) latency: Latency,
     pub(crate) outbox: Outbox,
     pub(crate) faults: Vec<FaultFigures>,
     pub(crate) injection: Injection,
@@ -37,6 +42,8 @@ pub(crate) struct Figures {
     pub(crate) availability_all: Option<f64>,
     pub(crate) by_phase: BTreeMap<String, Vec<PhaseFigures>>,
     pub(crate) exercised: BTreeMap<String, u64>,
+    /// All of them by name.
+    pub(crate) named: Vec<Figure>,
     pub(crate) expectations: Vec<Expectation>,
     pub(crate) series: Option<Series>,
 }
@@ -44,19 +51,21 @@ pub(crate) struct Figures {
 pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Figures {
     let readings = recovery::Readings::of(case);
     let mut over_time = OverTime::new(Grid::of(case));
-    let propagation = propagation::measure(case, fates, recovery::steady_interval(case), &mut over_time);
+    let phases = phases::of(case);
+    let propagation = propagation::measure(case, fates, recovery::steady_interval(case), &phases, &mut over_time);
+    let mut latency = latency::measure(case, &readings, &phases, &propagation.by_phase);
+    latency.propagation_ms_per_pair = propagation.per_pair;
     let steady_state = recovery::steady_state(case, &readings, &propagation.steady);
     let recoveries = recovery::recoveries(case, &readings, steady_state.as_ref());
     let (injection, of_faults) = injection::measure(case);
     let faults = faults(case, &recoveries, &of_faults);
     let (availability, availability_all) = availability::measure(case);
-    let measurements = expectations::Measurements { propagation: &propagation.figures, faults: &faults, availability };
-    let expectations = expectations::judge(&case.plan.expect, &measurements);
-    Figures {
+    let mut figures = Figures {
         load: requests::load(case),
         steady_state,
         propagation: propagation.figures,
         requests: requests::measure(case),
+        latency,
         outbox: case.backlog.figures(),
         faults,
         injection,
@@ -64,20 +73,25 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
         availability_all,
         by_phase: availability::by_phase(case),
         exercised: exercised::measure(case),
-        expectations,
+        named: Vec::new(),
+        expectations: Vec::new(),
         series: Some(series::measure(case, samples, &over_time)),
-    }
+    };
+    figures.named = figure::all(&figures);
+    figures.expectations = expectations::judge(&case.plan.expect, &figures);
+    figures
 }
 
 fn faults(case: &Case<'_>, recoveries: &[backlog::Measured], injections: &[injection::OfFault]) -> Vec<FaultFigures> {
+    let detections = detection::measure(case);
     let ms = |t_us: Option<u64>| t_us.map(|t_us| case.edges.ms(t_us));
     let measured = case.spans.iter().zip(recoveries).zip(case.backlog.drains.iter().zip(&case.backlog.windows));
     case.plan
         .faults
         .iter()
         .zip(measured)
-        .zip(injections)
-        .map(|((fault, ((span, recovery), (drain, window))), injection)| FaultFigures {
+        .zip(injections.iter().zip(detections))
+        .map(|((fault, ((span, recovery), (drain, window))), (injection, detection_ms))| FaultFigures {
             kind: fault.kind,
             target: fault.target.clone(),
             services: span.services.clone(),
@@ -85,6 +99,7 @@ fn faults(case: &Case<'_>, recoveries: &[backlog::Measured], injections: &[injec
             injected_at_ms: ms(span.inject_us),
             injection_error_ms: injection.error_ms,
             effect_ms: injection.effect_ms,
+            detection_ms,
             healed_at_ms: ms(span.healed_us),
             effect_verified: span.effect_verified,
             heal_verified: span.heal_verified,

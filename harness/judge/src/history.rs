@@ -200,6 +200,20 @@ pub enum OpKind {
     Conflict,
 }
 
+impl OpKind {
+    pub const ALL: [Self; 3] = [Self::Place, Self::Replay, Self::Conflict];
+
+    /// As in the history.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Place => "place",
+            Self::Replay => "replay",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Complete<S = String> {
     pub t_us: u64,

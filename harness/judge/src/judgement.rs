@@ -120,6 +120,7 @@ fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, chec
         steady_state: figures.steady_state,
         propagation_ms: figures.propagation,
         request_ms: figures.requests,
+        latency: figures.latency,
         outbox: figures.outbox,
         faults: figures.faults,
         injection: figures.injection,
@@ -127,6 +128,7 @@ fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, chec
         availability_all: figures.availability_all,
         availability_by_phase: figures.by_phase,
         exercised: figures.exercised,
+        figures: figures.named.iter().map(|figure| (figure.key(), figure.value)).collect(),
         expectations: figures.expectations,
         checkers,
     }

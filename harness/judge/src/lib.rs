@@ -19,6 +19,7 @@
 //! - [`checkers`]: one file for each aspect; each gives a [`verdict::Finding`] with evidence. `life` tells the life of
 //!   an order that a finding names.
 //! - [`explain`]: one order, in words and in order of time, with the fewest operations that show what is wrong.
+//! - [`figure`]: what a figure is called, in which unit, and what a scenario may expect of it.
 //! - `figures`: everything that is measured: propagation, requests, backlog and fault windows, recovery, availability.
 //! - [`judge`]: runs all of them; [`report`]: what comes out, as `report.json` and as the terminal summary.
 //!
@@ -41,6 +42,7 @@ pub(crate) mod durability;
 pub mod exercise;
 pub mod explain;
 pub(crate) mod fate;
+pub mod figure;
 pub(crate) mod figures;
 pub mod history;
 mod judgement;

@@ -27,6 +27,7 @@ pub use targets::{Dynamic, TargetError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::figure::Threshold;
 use crate::scenario::GuardSpec;
 
 /// Version of the format of `plan.json`, in its `format`.
@@ -106,6 +107,9 @@ pub struct Expect {
     pub recovery_ms: Option<f64>,
     pub backlog_drained_ms: Option<f64>,
     pub availability: Option<f64>,
+    /// On any other figure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Threshold>,
 }
 
 /// One arrival of the open schedule.

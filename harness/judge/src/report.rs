@@ -1,6 +1,7 @@
 //! What a run amounts to: the verdict, the figures, and what they rest on. Units stand last in the names.
 
 mod junit;
+mod latency;
 mod markdown;
 mod page;
 mod series;
@@ -12,11 +13,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use junit::junit;
+pub use latency::{FaultPhase, Latency, Phase, Waits};
 pub use markdown::markdown;
 pub use page::{About, page};
 pub use series::{NodeSeries, Series, Spread};
 pub use summary::{summary, wrap};
+pub(crate) use words::{count, figure};
 
+use crate::figure::{Bound, Unit};
 use crate::plan::FaultKind;
 use crate::verdict::{Finding, Verdict};
 
@@ -41,6 +45,8 @@ pub struct Report {
     pub steady_state: Option<SteadyState>,
     pub propagation_ms: Propagation,
     pub request_ms: Requests,
+    #[serde(default)]
+    pub latency: Latency,
     pub outbox: Outbox,
     pub faults: Vec<FaultFigures>,
     #[serde(default)]
@@ -53,6 +59,9 @@ pub struct Report {
     #[serde(default)]
     pub availability_by_phase: BTreeMap<String, Vec<PhaseFigures>>,
     pub exercised: BTreeMap<String, u64>,
+    /// Every figure by its name and unit, e.g. `latency.place.p99_ms`, as `[expect]` names them; `null` where the run did not tell.
+    #[serde(default)]
+    pub figures: BTreeMap<String, Option<f64>>,
     pub expectations: Vec<Expectation>,
     pub checkers: Vec<Finding>,
 }
@@ -131,7 +140,15 @@ pub struct LoadFigures {
     /// Operations sent late by more than [`crate::checkers::LATE_MS`].
     pub late: u64,
     pub late_start_p99_ms: Option<f64>,
-    /// Served operations per second of load.
+    #[serde(default)]
+    pub offered_per_s: f64,
+    /// Operations that were begun, per second of load.
+    #[serde(default)]
+    pub sent_per_s: f64,
+    /// Operations answered with success, per second of load.
+    #[serde(default)]
+    pub acknowledged_per_s: f64,
+    /// The same, with conflicts that were refused as they should be.
     pub served_per_s: f64,
 }
 
@@ -162,6 +179,8 @@ pub struct Distribution {
     pub p90: Option<f64>,
     pub p99: Option<f64>,
     pub p999: Option<f64>,
+    #[serde(default)]
+    pub p9999: Option<f64>,
     /// Of the measured ones.
     pub max: Option<f64>,
 }
@@ -260,6 +279,9 @@ pub struct FaultFigures {
     /// From that call to the proof of its effect, on the target where that was the longest.
     #[serde(default)]
     pub effect_ms: Option<f64>,
+    /// From that call to the first health answer of the cluster that told of trouble, while it was in force.
+    #[serde(default)]
+    pub detection_ms: Option<f64>,
     pub healed_at_ms: Option<f64>,
     pub effect_verified: bool,
     pub heal_verified: bool,
@@ -276,12 +298,35 @@ pub struct FaultFigures {
 }
 
 /// What the scenario expected beyond safety, and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Expectation {
     pub name: String,
     pub expected: f64,
     pub measured: Option<f64>,
+    /// Which side of `expected` is good; `None` in reports of before there were units.
+    #[serde(default)]
+    pub bound: Option<Bound>,
+    #[serde(default)]
+    pub unit: Option<Unit>,
     /// `None`: it could not be measured.
     pub met: Option<bool>,
     pub note: String,
+}
+
+impl Expectation {
+    /// e.g. `at most 50 ms`.
+    #[must_use]
+    pub fn expected_words(&self) -> String {
+        match (self.bound, self.unit) {
+            (Some(bound), Some(unit)) => format!("{} {}", bound.words(), unit.show(self.expected)),
+            _ => figure(self.expected),
+        }
+    }
+
+    /// `None` where it was not measured.
+    #[must_use]
+    pub fn measured_words(&self) -> Option<String> {
+        let show = |value| self.unit.map_or_else(|| figure(value), |unit| unit.show(value));
+        self.measured.map(show)
+    }
 }

@@ -51,6 +51,8 @@
 //! recovery = "10s"
 //! backlog_drained = "15s"
 //! availability = 0.99
+//! "latency.place.p99" = "50 ms"                # any figure of docs/report.md, in quotes
+//! "throughput.acknowledged" = ">= 290/s"
 //!
 //! [exercise]                  # the least that the run must have put to the test
 //! redeliveries = 10
@@ -65,6 +67,7 @@
 //!   the last seconds; the one that holds the most leases in the outbox; the nodes that the fault before hit.
 
 mod error;
+mod expect;
 mod fault;
 mod guard;
 mod load;
@@ -77,6 +80,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use error::ScenarioError;
+pub use expect::ExpectSpec;
 pub use fault::{DrawnSpec, FaultSpec, Repeat};
 pub use guard::GuardSpec;
 pub use load::{LoadSpec, ProfileName, SpikeSpec};
@@ -103,20 +107,6 @@ pub struct Scenario {
     pub expect: ExpectSpec,
     /// By the names in [`crate::exercise::NAMES`].
     pub exercise: BTreeMap<String, u64>,
-}
-
-/// The `[expect]` table: what a run is held against beyond safety.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExpectSpec {
-    #[serde(deserialize_with = "values::some_duration")]
-    pub propagation_p99: Option<Duration>,
-    #[serde(deserialize_with = "values::some_duration")]
-    pub recovery: Option<Duration>,
-    #[serde(deserialize_with = "values::some_duration")]
-    pub backlog_drained: Option<Duration>,
-    #[serde(deserialize_with = "values::some_share")]
-    pub availability: Option<f64>,
 }
 
 /// The `[cluster]` table.
@@ -148,10 +138,13 @@ struct Document {
     #[serde(default)]
     guard: GuardSpec,
     #[serde(default)]
-    expect: ExpectSpec,
+    expect: expect::Table,
     #[serde(default)]
     exercise: BTreeMap<toml::Spanned<String>, u64>,
 }
+
+/// A scenario that draws its faults may name so many in `[expect]`.
+const FAULTS_MAX: usize = 64;
 
 /// How many nodes a cluster has where the scenario does not say.
 pub const NODES: usize = 3;
@@ -179,6 +172,13 @@ impl Scenario {
         let placed = |wrong: fault::Wrong| ScenarioError::new(name, text, &wrong.message, Some(wrong.at));
         let faults = faults.map_err(placed)?;
         let nemesis = document.nemesis.map(nemesis::Table::read).transpose().map_err(placed)?;
+        // How many a random nemesis draws is known with the seed only; the plan is checked again.
+        let most = if nemesis.is_some() {
+            FAULTS_MAX
+        } else {
+            faults.iter().map(|fault| fault.repeat.map_or(1, |repeat| repeat.times as usize)).sum()
+        };
+        let expect = expect::read(document.expect, document.cluster.nodes, most).map_err(placed)?;
         let mut minima = BTreeMap::new();
         for (counter, minimum) in document.exercise {
             if !exercise::NAMES.iter().any(|known| known.name == counter.get_ref()) {
@@ -197,7 +197,7 @@ impl Scenario {
             faults,
             nemesis,
             guard: document.guard,
-            expect: document.expect,
+            expect,
             exercise: minima,
         })
     }

@@ -36,8 +36,7 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     scenario.nemesis = None;
     scenario.durability_limit = false;
     scenario.exercise.clear();
-    scenario.expect.recovery = None;
-    scenario.expect.backlog_drained = None;
+    scenario.expect = scenario.expect.without_faults();
     let kind = kind(&args.options, out).await?;
     let plan = planned(&workspace, &scenario, &args.options, kind)?;
     let repeat = repeat("load", &args.scenario, plan.seed, &args.options, kind);

@@ -271,6 +271,30 @@ fn missed_expectation_fails_a_valid_run_and_an_unmeasured_one_makes_it_unknown()
 }
 
 #[test]
+fn any_figure_is_held_against_its_limit_and_says_why_it_could_not_be() {
+    use crate::figure::{Bound, Threshold, Unit};
+    let judged = |figure: &str, bound, limit: f64, unit| {
+        let mut story = Story::good(1_200);
+        story.plan.expect.thresholds.push(Threshold { figure: figure.to_owned(), bound, limit, unit });
+        let report = story.report();
+        let exit = report.exit_code();
+        (report.expectations.into_iter().next().expect("one"), exit)
+    };
+    let (met, exit) = judged("latency.place.p99", Bound::AtMost, 50.0, Unit::Ms);
+    assert_eq!((met.met, exit), (Some(true), 0), "{met:?}");
+    assert_eq!(met.expected_words(), "at most 50 ms");
+    assert!(met.measured.is_some_and(|ms| (ms - 5.0).abs() < 0.01), "{met:?}");
+    let (missed, exit) = judged("throughput.acknowledged", Bound::AtLeast, 101.0, Unit::PerSecond);
+    assert_eq!((missed.met, exit), (Some(false), 1), "{missed:?}");
+    assert_eq!(missed.measured_words().as_deref(), Some("100/s"));
+    let (few, exit) = judged("latency.place.p99.9", Bound::AtMost, 50.0, Unit::Ms);
+    assert_eq!((few.met, exit), (None, 3), "{few:?}");
+    assert_eq!(few.note, "too few: 1,200 of 10,000 needed");
+    let (none, exit) = judged("recovery.fault-1", Bound::AtMost, 50.0, Unit::Ms);
+    assert_eq!((none.met, exit), (None, 3), "{none:?}");
+}
+
+#[test]
 fn broken_promise_outweighs_whatever_else_is_unknown() {
     let mut story = Story::good(20);
     story.projection_mut(2, 6).applied = 2;

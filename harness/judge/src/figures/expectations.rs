@@ -1,49 +1,63 @@
 //! What the scenario expected beyond safety, and what came of it.
 
+use super::Figures;
+use crate::figure::{Bound, Threshold, Unit};
 use crate::plan::Expect;
-use crate::report::{Expectation, FaultFigures, Propagation};
+use crate::report::{Expectation, FaultFigures};
 
-/// The figures that expectations are held against.
-pub(crate) struct Measurements<'a> {
-    pub(crate) propagation: &'a Propagation,
-    pub(crate) faults: &'a [FaultFigures],
-    pub(crate) availability: Option<f64>,
-}
-
-pub(crate) fn judge(expect: &Expect, measured: &Measurements<'_>) -> Vec<Expectation> {
+pub(crate) fn judge(expect: &Expect, figures: &Figures) -> Vec<Expectation> {
     let mut expectations = Vec::new();
     if let Some(limit) = expect.propagation_p99_ms {
-        let outside = measured.propagation.outside_faults;
+        let outside = figures.propagation.outside_faults;
         let note = format!("outside fault windows, {} sights", outside.count);
         expectations.push(at_most("propagation_p99_ms", limit, outside.p99, None, note));
     }
     if let Some(limit) = expect.recovery_ms {
         let of = |fault: &FaultFigures| (fault.recovery_ms, fault.recovery_censored_ms);
-        expectations.push(slowest("recovery_ms", limit, measured.faults, of));
+        expectations.push(slowest("recovery_ms", limit, &figures.faults, of));
     }
     if let Some(limit) = expect.backlog_drained_ms {
         let of = |fault: &FaultFigures| (fault.drain_ms, fault.drain_censored_ms);
-        expectations.push(slowest("backlog_drained_ms", limit, measured.faults, of));
+        expectations.push(slowest("backlog_drained_ms", limit, &figures.faults, of));
     }
     if let Some(expected) = expect.availability {
-        let met = measured.availability.map(|share| share >= expected);
-        expectations.push(Expectation {
-            name: "availability".to_owned(),
-            expected,
-            measured: measured.availability,
-            met,
-            note: "at least; operations to nodes that no fault held".to_owned(),
-        });
+        let note = "operations to nodes that no fault held".to_owned();
+        expectations.push(at_least("availability", expected, figures.availability, Unit::Share, note));
     }
+    expectations.extend(expect.thresholds.iter().map(|threshold| of_threshold(threshold, figures)));
     expectations
 }
 
+fn of_threshold(threshold: &Threshold, figures: &Figures) -> Expectation {
+    let Threshold { figure: name, bound, limit, unit } = threshold;
+    let Some(figure) = figures.named.iter().find(|figure| figure.name == *name) else {
+        // e.g. the phase of a fault that was never injected.
+        let note = "this run has no such figure".to_owned();
+        let (bound, unit) = (Some(*bound), Some(*unit));
+        return Expectation { name: name.clone(), expected: *limit, bound, unit, note, ..Expectation::default() };
+    };
+    match bound {
+        Bound::AtMost => {
+            let expectation = at_most(name, *limit, figure.value, figure.at_least, figure.note.clone());
+            Expectation { unit: Some(*unit), ..expectation }
+        }
+        Bound::AtLeast => at_least(name, *limit, figure.value, *unit, figure.note.clone()),
+    }
+}
+
+fn at_least(name: &str, expected: f64, measured: Option<f64>, unit: Unit, note: String) -> Expectation {
+    let met = measured.map(|value| value >= expected);
+    Expectation { name: name.to_owned(), expected, measured, bound: Some(Bound::AtLeast), unit: Some(unit), met, note }
+}
+
+/// In milliseconds, where nothing else is said.
 fn at_most(name: &str, expected: f64, measured: Option<f64>, lower_bound: Option<f64>, note: String) -> Expectation {
     // Of what was cut short only a lower bound is known: it can miss the limit, but not meet it.
     let missed = [measured, lower_bound].into_iter().flatten().any(|value| value > expected);
     let met = if missed { Some(false) } else { measured.map(|_| true) };
     let shown = if missed { measured.into_iter().chain(lower_bound).reduce(f64::max) } else { measured };
-    Expectation { name: name.to_owned(), expected, measured: shown, met, note }
+    let (bound, unit) = (Some(Bound::AtMost), Some(Unit::Ms));
+    Expectation { name: name.to_owned(), expected, measured: shown, bound, unit, met, note }
 }
 
 /// The slowest of all faults; those that were cut short count as far as they were watched.

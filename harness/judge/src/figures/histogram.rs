@@ -7,6 +7,11 @@ use crate::report::Distribution;
 /// How many samples must lie beyond a percentile for it to be told.
 const BEYOND: f64 = 10.0;
 
+/// So many samples a percentile needs.
+pub(crate) fn needed(share: f64) -> u64 {
+    crate::numbers::whole((BEYOND / (1.0 - share) - 1e-6).ceil())
+}
+
 /// Collects latencies in microseconds, to three digits.
 #[derive(Debug)]
 pub(crate) struct Latencies {
@@ -35,6 +40,13 @@ impl Latencies {
         self.censored += 1;
     }
 
+    pub(crate) fn add_or_censor(&mut self, us: Option<u64>) {
+        match us {
+            Some(us) => self.add(us),
+            None => self.add_censored(),
+        }
+    }
+
     /// The latency at `share`; `None` if too few samples lie beyond it, or if it lies among the censored ones.
     pub(crate) fn at_ms(&self, share: f64) -> Option<f64> {
         let measured = self.histogram.len();
@@ -58,6 +70,7 @@ impl Latencies {
             p90: self.at_ms(0.9),
             p99: self.at_ms(0.99),
             p999: self.at_ms(0.999),
+            p9999: self.at_ms(0.9999),
             max: (!self.histogram.is_empty()).then(|| self.max_us as f64 / 1_000.0),
         }
     }
@@ -93,6 +106,14 @@ mod tests {
         assert_eq!(distribution.p99, None, "it lies among those of which the length is not known");
         let p50 = distribution.p50.expect("the median is known");
         assert!((p50 - 550.0).abs() < 1.0, "{p50}");
+    }
+
+    #[test]
+    fn what_a_percentile_needs_is_what_it_is_told_from() {
+        for (share, count) in [(0.5, 20), (0.9, 100), (0.99, 1_000), (0.999, 10_000), (0.9999, 100_000)] {
+            assert_eq!(needed(share), count);
+            assert!(of(0..count).at_ms(share).is_some() && of(1..count).at_ms(share).is_none(), "{share}");
+        }
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::clock::Clocks;
 use super::histogram::Latencies;
+use super::latency::ByPhase;
+use super::phases::Phases;
 use super::series::OverTime;
 use crate::case::{Case, Claim, Class};
 use crate::fate::Fate;
 use crate::history::{FeedState, NodeIx, Outcome};
-use crate::report::{ByNode, Propagation};
+use crate::report::{ByNode, Distribution, Propagation};
 
 /// A cut is noticed, and so recorded, only after the feed was silent for a while.
 const NOTICED_AFTER_US: u64 = 5_000_000;
@@ -17,10 +19,14 @@ const NOTICED_AFTER_US: u64 = 5_000_000;
 pub(crate) struct Measured {
     pub(crate) figures: Propagation,
     pub(crate) steady: Latencies,
+    pub(crate) by_phase: ByPhase,
+    pub(crate) per_pair: BTreeMap<String, BTreeMap<String, Distribution>>,
 }
 
 /// When a claim began and when it was acknowledged, in microseconds.
 struct Birth {
+    /// The node that it was sent to.
+    node: NodeIx,
     intended_us: u64,
     acknowledged_us: Option<u64>,
 }
@@ -34,10 +40,18 @@ enum Sight {
 }
 
 /// Measures every claim that took effect. `steady` is the interval of the steady state.
-pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)>, over_time: &mut OverTime) -> Measured {
+pub(crate) fn measure(
+    case: &Case<'_>,
+    fates: &[Fate],
+    steady: Option<(u64, u64)>,
+    phases: &[Phases],
+    over_time: &mut OverTime,
+) -> Measured {
     let clocks = Clocks::of(case.history);
     let cuts = FeedCuts::of(case);
     let mut figures = Propagation::default();
+    let mut by_phase = ByPhase::new(phases);
+    let mut pairs: BTreeMap<(NodeIx, NodeIx), Latencies> = BTreeMap::new();
     let (mut from_start, mut from_ack) = (PerNode::new(case), PerNode::new(case));
     let (mut everywhere, mut outside, mut in_steady) = (Latencies::new(), Latencies::new(), Latencies::new());
     for (claim, fate) in case.claims.iter().zip(fates) {
@@ -69,6 +83,8 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
                 }
                 Sight::Never => {
                     from_start.censor(*node);
+                    by_phase.add(phases, birth.intended_us, None);
+                    pairs.entry((birth.node, *node)).or_insert_with(Latencies::new).add_censored();
                     if birth.acknowledged_us.is_some() {
                         from_ack.censor(*node);
                     }
@@ -80,6 +96,8 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
             };
             let took_us = seen_us.saturating_sub(birth.intended_us);
             from_start.add(*node, took_us);
+            by_phase.add(phases, birth.intended_us, Some(took_us));
+            pairs.entry((birth.node, *node)).or_insert_with(Latencies::new).add(took_us);
             over_time.add(birth.intended_us, took_us);
             if is_outside {
                 outside.add(took_us);
@@ -97,16 +115,22 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], steady: Option<(u64, u64)
     figures.from_ack = from_ack.figures(case);
     figures.everywhere = everywhere.distribution();
     figures.outside_faults = outside.distribution();
-    Measured { figures, steady: in_steady }
+    let mut per_pair: BTreeMap<String, BTreeMap<String, Distribution>> = BTreeMap::new();
+    for ((from, to), latencies) in &pairs {
+        let of_node = per_pair.entry(case.history.node_name(*from).to_owned()).or_default();
+        of_node.insert(case.history.node_name(*to).to_owned(), latencies.distribution());
+    }
+    Measured { figures, steady: in_steady, by_phase, per_pair }
 }
 
 /// The operation that took the order in, where an answer tells; else the first that may have.
 fn birth(case: &Case<'_>, claim: &Claim) -> Option<Birth> {
     let placed = case.ops(claim).find(|op| op.outcome() == Outcome::Ok && op.end.as_ref().is_some_and(|end| !end.replayed));
     let first = case.ops(claim).filter(|op| op.outcome() != Outcome::Fail).min_by_key(|op| op.intended_us);
-    let intended_us = placed.or(first)?.intended_us;
+    let op = placed.or(first)?;
+    let (node, intended_us) = (op.node, op.intended_us);
     let ends = case.ops(claim).filter(|op| op.outcome() == Outcome::Ok).filter_map(|op| op.end.as_ref());
-    Some(Birth { intended_us, acknowledged_us: ends.map(|end| end.t_us).min() })
+    Some(Birth { node, intended_us, acknowledged_us: ends.map(|end| end.t_us).min() })
 }
 
 fn sight(case: &Case<'_>, claim: &Claim, node: NodeIx, birth: &Birth, cuts: &FeedCuts, clocks: &Clocks) -> Sight {

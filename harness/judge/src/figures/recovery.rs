@@ -4,6 +4,7 @@ use super::backlog::{self, Measured};
 use super::histogram::Latencies;
 use super::requests::waited_us;
 use crate::case::Case;
+use crate::history::{NodeIx, OpKind};
 use crate::numbers::rounded;
 use crate::plan::{STEADY_MIN_MS, STEADY_MIN_OPS};
 use crate::report::SteadyState;
@@ -31,11 +32,21 @@ pub(crate) fn steady_interval(case: &Case<'_>) -> Option<(u64, u64)> {
 
 /// An operation as the windows see it.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
-    intended_us: u64,
-    waited_us: Option<u64>,
+pub(crate) struct Reading {
+    pub(crate) intended_us: u64,
+    pub(crate) waited_us: Option<u64>,
+    pub(crate) waited_from_sending_us: Option<u64>,
     ended_us: u64,
     served: bool,
+    pub(crate) node: NodeIx,
+    pub(crate) kind: OpKind,
+}
+
+impl Reading {
+    /// Its end is not known.
+    pub(crate) fn is_open(&self) -> bool {
+        self.ended_us == u64::MAX
+    }
 }
 
 /// Operations by intended start.
@@ -50,15 +61,22 @@ impl Readings {
             .map(|op| Reading {
                 intended_us: op.intended_us,
                 waited_us: waited_us(op, op.intended_us),
+                waited_from_sending_us: waited_us(op, op.sent_us),
                 ended_us: op.end.as_ref().map_or(u64::MAX, |end| end.t_us),
                 served: op.is_served(),
+                node: op.node,
+                kind: op.kind,
             })
             .collect();
         readings.sort_unstable_by_key(|reading| reading.intended_us);
         Self(readings)
     }
 
-    fn within(&self, from_us: u64, until_us: u64) -> &[Reading] {
+    pub(crate) fn all(&self) -> &[Reading] {
+        &self.0
+    }
+
+    pub(crate) fn within(&self, from_us: u64, until_us: u64) -> &[Reading] {
         let start = self.0.partition_point(|reading| reading.intended_us < from_us);
         let end = self.0.partition_point(|reading| reading.intended_us < until_us);
         self.0.get(start..end).unwrap_or_default()

@@ -71,14 +71,23 @@ pub(crate) fn load(case: &Case<'_>) -> LoadFigures {
         lateness.add(late_by);
         late += u64::from(late_by > late_us);
     }
-    let served = ops.iter().filter(|op| op.is_served()).count();
+    let (mut served, mut acknowledged) = (0_u64, 0_u64);
+    for op in ops {
+        served += u64::from(op.is_served());
+        acknowledged += u64::from(op.outcome() == Outcome::Ok);
+    }
+    let offered = case.plan.slots().count() as u64;
+    let per_s = |count: u64| rounded(count as f64 * 1_000.0 / case.plan.load.duration_ms.max(1) as f64);
     LoadFigures {
-        offered: case.plan.slots().count() as u64,
+        offered,
+        offered_per_s: per_s(offered),
+        sent_per_s: per_s(ops.len() as u64),
+        acknowledged_per_s: per_s(acknowledged),
         started: ops.len() as u64,
         completed: ops.iter().filter(|op| op.end.is_some()).count() as u64,
         unstarted: case.history.unstarted.len() as u64,
         late,
         late_start_p99_ms: lateness.at_ms(0.99),
-        served_per_s: rounded(served as f64 * 1_000.0 / case.plan.load.duration_ms.max(1) as f64),
+        served_per_s: per_s(served),
     }
 }

@@ -11,6 +11,10 @@ pub(super) const FAULT_MIN_MS: u64 = 500;
 pub enum PlanError {
     #[error("the cluster has no nodes: a plan needs at least one")]
     NoNodes,
+    #[error(
+        "[expect] names `{figure}`, which a run on this cluster with {faults} faults does not have; the nearest are {nearest}"
+    )]
+    Figure { figure: String, faults: usize, nearest: String },
     #[error("a rate of {rate} operations per second is not possible: give one above 0 and at most 100000")]
     Rate { rate: f64 },
     #[error("the load of {duration_ms} ms is too short: it must last longer than its warm-up of {warm_up_ms} ms")]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, Recorded, checks, profile, random, targets};
-use crate::numbers::whole;
+use crate::figure::{Names, Threshold, nearest};
+use crate::numbers::{rounded, whole};
 use crate::scenario::{FaultSpec, GuardSpec, ProfileName, Scenario};
 use crate::seed::Stream;
 
@@ -55,6 +56,7 @@ pub fn resolve(
     if scenario.durability_limit && !faults.iter().any(|fault| fault.kind.destroys()) {
         return Err(PlanError::NothingDestroyed);
     }
+    let thresholds = resolve_thresholds(&scenario.expect.thresholds, seed, roster, faults.len())?;
     Ok(Plan {
         format: FORMAT,
         scenario: scenario.name.clone(),
@@ -70,9 +72,36 @@ pub fn resolve(
             recovery_ms: scenario.expect.recovery.map(millis_f64),
             backlog_drained_ms: scenario.expect.backlog_drained.map(millis_f64),
             availability: scenario.expect.availability,
+            thresholds,
         },
         exercise: scenario.exercise.clone(),
     })
+}
+
+/// Letters become the nodes that they stand for; then every figure must be one that this roster and these faults can have.
+fn resolve_thresholds(specs: &[Threshold], seed: u64, roster: &[String], faults: usize) -> Result<Vec<Threshold>, PlanError> {
+    if specs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lettered = targets::lettered(seed, roster);
+    let known = Names { nodes: roster, faults }.all();
+    let resolved = specs.iter().map(|spec| {
+        let parts = spec.figure.split('.').map(|part| named(part, &lettered));
+        let figure = parts.collect::<Vec<_>>().join(".");
+        if known.iter().any(|(name, _)| *name == figure) {
+            return Ok(Threshold { figure, ..spec.clone() });
+        }
+        let nearest = nearest(&figure, &known).join(", ");
+        Err(PlanError::Figure { figure: spec.figure.clone(), faults, nearest })
+    });
+    resolved.collect()
+}
+
+fn named<'a>(part: &'a str, lettered: &'a [String]) -> &'a str {
+    match part.strip_prefix("node-").map(str::as_bytes) {
+        Some(&[letter @ b'a'..=b'z']) => lettered.get(usize::from(letter - b'a')).map_or(part, String::as_str),
+        _ => part,
+    }
 }
 
 pub(super) fn guard(spec: &GuardSpec) -> Guard {

@@ -1,6 +1,5 @@
 //! `junit.xml`: each checker and each expectation as a test case, for systems that show those.
 
-use super::words::figure;
 use super::{Expectation, Report};
 use crate::verdict::{Finding, Verdict};
 
@@ -57,14 +56,15 @@ impl Case {
     }
 
     fn of_expectation(expectation: &Expectation) -> Self {
-        let Expectation { name, expected, measured, met, note } = expectation;
+        let Expectation { name, met, note, .. } = expectation;
         let outcome = match met {
             Some(true) => Outcome::Passed,
             Some(false) => Outcome::Failure,
             None => Outcome::Error,
         };
-        let measured = measured.map_or_else(|| "not measured".to_owned(), |value| format!("measured {}", figure(value)));
-        let message = format!("expected {}, {measured} ({note})", figure(*expected));
+        let measured =
+            expectation.measured_words().map_or_else(|| "not measured".to_owned(), |value| format!("measured {value}"));
+        let message = format!("expected {}, {measured} ({note})", expectation.expected_words());
         Self { name: format!("expect {name}"), outcome, message, more: Vec::new() }
     }
 
@@ -104,7 +104,7 @@ mod tests {
     fn what_is_wrong_fails_and_what_cannot_be_told_is_an_error() {
         let mut story = Story::good(1_200);
         story.forget_on(&[0, 1, 2], 7);
-        let expect = |met| Expectation { name: "a<b".into(), expected: 1.0, measured: None, met, note: "\u{1b}\"".into() };
+        let expect = |met| Expectation { name: "a<b".into(), met, note: "\u{1b}\"".into(), ..Expectation::default() };
         let mut report = story.report();
         report.expectations = vec![expect(Some(true)), expect(Some(false)), expect(None)];
         let document = junit(&report);

@@ -1,6 +1,6 @@
 //! `summary.md`: the run on one screen of a page that shows Markdown, such as that of a CI job.
 
-use super::words::{count, fault_name, figure, ms, open, proven, seconds};
+use super::words::{count, fault_name, ms, open, proven, seconds};
 use super::{Expectation, FaultFigures, Report};
 use crate::verdict::Verdict;
 
@@ -74,13 +74,14 @@ fn fault(fault: &FaultFigures) -> String {
 }
 
 fn expectation(expectation: &Expectation) -> String {
-    let Expectation { name, expected, measured, met, .. } = expectation;
+    let Expectation { name, met, .. } = expectation;
     let word = match met {
         Some(true) => "met",
         Some(false) => "**missed**",
         None => "open",
     };
-    format!("| {} | {} | {} | {word} |", cell(name), figure(*expected), measured.map_or_else(|| "-".to_owned(), figure))
+    let measured = expectation.measured_words().unwrap_or_else(|| "-".to_owned());
+    format!("| {} | {} | {measured} | {word} |", cell(name), expectation.expected_words())
 }
 
 /// On one line, and no markup or column of its own.
@@ -112,7 +113,7 @@ mod tests {
             expected: 0.9,
             measured: Some(0.5),
             met: Some(false),
-            note: String::new(),
+            ..Expectation::default()
         }];
         let text = markdown(&report);
         assert!(text.starts_with("## INVALID: ") && text.contains("- **invalid lost**: "), "{text}");

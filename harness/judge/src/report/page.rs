@@ -1,6 +1,7 @@
 //! `report.html`: one file that holds everything, for people. Verdict first, then the run over time, then what it rests on.
 
 mod html;
+mod latencies;
 mod sections;
 
 use serde::Serialize;

@@ -6,7 +6,7 @@ mod text;
 use self::table::Table;
 pub use self::text::wrap;
 use self::text::{Page, tone};
-use super::words::{count, fault_name, figure, ms, open, proven, seconds, share};
+use super::words::{count, fault_name, ms, open, percentile, proven, seconds, share};
 use super::{Delays, Distribution, FaultFigures, Report};
 use crate::verdict::{Finding, OrderLife, Verdict};
 
@@ -132,7 +132,11 @@ fn latencies(page: &mut Page, report: &Report) {
     }
     row(&mut table, "  from sending", &request.service_ms.overall);
     table.print(page);
+    let of = |count: &Distribution| count.count + count.censored;
     let mut notes = Vec::new();
+    if of(&propagation.everywhere).min(of(&request.from_start.overall)) < 10_000 {
+        notes.push("few: a p99 needs 1,000 samples, a p99.9 10,000".to_owned());
+    }
     if propagation.feed_cut > 0 {
         notes.push(format!("{} sights while a feed was cut are dated by the node's clock", count(propagation.feed_cut)));
     }
@@ -150,10 +154,10 @@ fn latencies(page: &mut Page, report: &Report) {
 fn row(table: &mut Table, name: &str, distribution: &Distribution) {
     table.row(&[
         name.to_owned(),
-        ms(distribution.p50),
-        ms(distribution.p90),
-        ms(distribution.p99),
-        ms(distribution.p999),
+        percentile(distribution, 0.5, distribution.p50),
+        percentile(distribution, 0.9, distribution.p90),
+        percentile(distribution, 0.99, distribution.p99),
+        percentile(distribution, 0.999, distribution.p999),
         ms(distribution.max),
         count(distribution.count),
         count(distribution.censored),
@@ -197,8 +201,8 @@ fn expectations(page: &mut Page, report: &Report) {
             Some(false) => ("MISSED", tone(Verdict::Invalid)),
             None => ("open", tone(Verdict::Unknown)),
         };
-        let measured = expectation.measured.map_or("not measured".to_owned(), |value| format!("measured {}", figure(value)));
-        let text = format!("{}: expected {}, {measured} ({})", expectation.name, figure(expectation.expected), expectation.note);
+        let measured = expectation.measured_words().map_or("not measured".to_owned(), |value| format!("measured {value}"));
+        let text = format!("{}: expected {}, {measured} ({})", expectation.name, expectation.expected_words(), expectation.note);
         page.marked(word, tone, "", &text);
     }
     if !report.expectations.is_empty() {

@@ -1,9 +1,10 @@
 //! Figures and names as people read them, in the terminal and on the page.
 
-use super::FaultFigures;
+use super::{Distribution, FaultFigures};
+use crate::figures::histogram::needed;
 
 /// `12,345`.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -23,6 +24,12 @@ pub(super) fn ms(value: Option<f64>) -> String {
         Some(ms) if ms < 1_000.0 => format!("{ms:.1}"),
         Some(ms) => format!("{ms:.0}"),
     }
+}
+
+/// A percentile, or why there is none: `few` where too few samples lie behind it.
+pub(super) fn percentile(of: &Distribution, share: f64, value: Option<f64>) -> String {
+    let all = of.count + of.censored;
+    if value.is_none() && all > 0 && all < needed(share) { "few".to_owned() } else { ms(value) }
 }
 
 /// Milliseconds as seconds; `-` for what was not measured.
@@ -54,6 +61,6 @@ pub(super) fn open(measured: Option<f64>, censored: Option<f64>) -> String {
     }
 }
 
-pub(super) fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}").trim_end_matches('0').to_owned() }
 }

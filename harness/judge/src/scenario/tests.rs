@@ -1,4 +1,5 @@
 use super::*;
+use crate::figure::Bound;
 use crate::plan::Keys;
 
 const GOOD: &str = r#"hypothesis = "nothing is lost"
@@ -181,4 +182,52 @@ fn durations_are_exact_or_refused() {
     for text in ["", "10", "s", "1.2345s", "-1s", "10 y", "1e3s", "2000h", "0.5ms"] {
         assert_eq!(parse_duration(text), None, "{text}");
     }
+}
+
+#[test]
+fn any_figure_can_be_expected_with_its_unit() {
+    let expect = |table: &str| Scenario::parse("scenarios/x.toml", &format!("{GOOD}\n[expect]\n{table}"));
+    let spec = expect(
+        "recovery = \"10s\"\navailability = 0.99\n\"latency.place.p99\" = \"50 ms\"\n\"latency.node-a.p99.9\" = \"<= 1 s\"\n\
+         \"throughput.acknowledged\" = \">= 290/s\"\n\"outbox.depth_max\" = 500",
+    )
+    .expect("it is good")
+    .expect;
+    assert_eq!((spec.recovery, spec.availability), (Some(Duration::from_secs(10)), Some(0.99)));
+    let told: Vec<(&str, Bound, f64)> =
+        spec.thresholds.iter().map(|told| (told.figure.as_str(), told.bound, told.limit)).collect();
+    assert_eq!(
+        told,
+        [
+            ("latency.node-a.p99.9", Bound::AtMost, 1_000.0),
+            ("latency.place.p99", Bound::AtMost, 50.0),
+            ("outbox.depth_max", Bound::AtMost, 500.0),
+            ("throughput.acknowledged", Bound::AtLeast, 290.0),
+        ]
+    );
+    let last = GOOD.lines().count() + 3;
+    for (line, message) in [
+        ("\"latency.plaice.p99\" = \"50 ms\"", "unknown figure `latency.plaice.p99`; the nearest are `latency.place.p99`"),
+        ("recovry = \"1s\"", "unknown figure `recovry`; the nearest are `recovery`"),
+        ("latency.p99 = \"50 ms\"", "write the name of a figure in quotes: \"latency.p99\""),
+        ("\"latency.p99\" = \"50/s\"", "`latency.p99`: expected a duration such as"),
+        ("\"latency.p99\" = true", "`latency.p99`: a limit is no boolean"),
+        ("availability = 1.5", "`availability`: expected a share between 0 and 1"),
+        ("recovery = \">= 1s\"", "`recovery`: its limit is always at most"),
+        ("\"recovery.fault-9\" = \"1s\"", "unknown figure `recovery.fault-9`"),
+    ] {
+        let error = expect(line).expect_err(line);
+        assert!(error.message.contains(message), "{error}");
+        assert_eq!(error.line, last, "{error}");
+    }
+}
+
+#[test]
+fn a_load_without_faults_is_not_held_against_what_faults_do() {
+    let text = format!(
+        "{GOOD}\n[expect]\nrecovery = \"1s\"\n\"latency.during.p99\" = \"1 s\"\n\"recovery.fault-1\" = \"1 s\"\n\"latency.p99\" = \"1 s\""
+    );
+    let left = Scenario::parse("x", &text).expect("it is good").expect.without_faults();
+    assert_eq!(left.recovery, None);
+    assert_eq!(left.thresholds.iter().map(|told| told.figure.as_str()).collect::<Vec<_>>(), ["latency.p99"]);
 }

@@ -198,10 +198,6 @@ fn share<E: Error>(value: f64) -> Result<f64, E> {
     }
 }
 
-pub(super) fn some_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    share(f64::deserialize(deserializer)?).map(Some)
-}
-
 pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
     deserializer.deserialize_any(KeysVisitor)
 }

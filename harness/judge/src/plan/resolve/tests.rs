@@ -45,6 +45,17 @@ fn the_seed_draws_each_delays_jitter() {
 }
 
 #[test]
+fn letters_in_expectations_become_nodes_and_faults_that_are_not_there_are_refused() {
+    let expect = |line: &str| planned(&[fault("10s", "5s", "stop", "node-b"), format!("[expect]\n{line}\n")]);
+    let plan = expect("\"latency.node-b.p99\" = \"50 ms\"").expect("it can be run");
+    assert_eq!(plan.expect.thresholds[0].figure, format!("latency.{}.p99", plan.faults[0].services[0]));
+    let drawn =
+        "[nemesis]\nfaults = [{ kind = \"kill\", target = \"one\", for = \"20s\" }]\n[expect]\n\"recovery.fault-9\" = \"1 s\"\n";
+    let error = planned(&[drawn.to_owned()]).expect_err("there are fewer").to_string();
+    assert!(error.contains("`recovery.fault-9`") && error.contains("nearest are recovery.fault-1"), "{error}");
+}
+
+#[test]
 fn clients_are_as_many_as_rate_and_timeout_demand() {
     let plan = planned(&[]).expect("it can be run");
     assert_eq!(plan.load.processes_per_node, 240, "1.2 x 100/s x 2 s");

@@ -1,8 +1,8 @@
 //! The page from top to bottom.
 
-use super::About;
 use super::html::{Table, escaped, joined};
-use crate::report::words::{count, fault_name, figure, ms, open, proven, seconds, share};
+use super::{About, latencies};
+use crate::report::words::{count, fault_name, ms, open, proven, seconds, share};
 use crate::report::{Distribution, Expectation, Report};
 use crate::verdict::{Finding, OrderLife, Verdict};
 
@@ -77,7 +77,8 @@ pub(super) fn faults(report: &Report) -> String {
     if report.faults.is_empty() {
         return "<h2>Faults</h2>\n<p>None was planned.</p>\n".to_owned();
     }
-    let mut table = Table::new(&["fault", "planned#", "injected#", "healed#", "effect", "heal", "recovery#", "drained#"]);
+    let mut table =
+        Table::new(&["fault", "planned#", "injected#", "noticed#", "healed#", "effect", "heal", "recovery#", "drained#"]);
     for fault in &report.faults {
         let shown = |verified: bool| {
             let class = if verified { "valid" } else { "unknown" };
@@ -87,6 +88,7 @@ pub(super) fn faults(report: &Report) -> String {
             escaped(&fault_name(fault)),
             seconds(Some(fault.planned_at_ms as f64)),
             seconds(fault.injected_at_ms),
+            seconds(fault.detection_ms),
             seconds(fault.healed_at_ms),
             shown(fault.effect_verified),
             shown(fault.heal_verified),
@@ -95,7 +97,7 @@ pub(super) fn faults(report: &Report) -> String {
         ]);
     }
     format!(
-        "<h2>Faults</h2>\n{}<p class=\"quiet\">Recovery and drain count from the heal; ≥ where the next fault or the end cut the watch short.</p>\n",
+        "<h2>Faults</h2>\n{}<p class=\"quiet\">Noticed: from the injection to the first health answer that tells of it. Recovery and drain count from the heal; ≥ where the next fault or the end cut the watch short.</p>\n",
         table.finish()
     )
 }
@@ -105,32 +107,23 @@ pub(super) fn expectations(report: &Report) -> String {
         return String::new();
     }
     let mut table = Table::new(&["", "figure", "expected#", "measured#", "of"]);
-    for Expectation { name, expected, measured, met, note } in &report.expectations {
+    for expectation in &report.expectations {
+        let Expectation { name, met, note, .. } = expectation;
         let (word, class) = match met {
             Some(true) => ("met", "met"),
             Some(false) => ("MISSED", "missed"),
             None => ("open", "unknown"),
         };
-        let measured = measured.map_or_else(|| "-".to_owned(), figure);
-        table.row(&[format!("<span class=\"{class}\">{word}</span>"), escaped(name), figure(*expected), measured, escaped(note)]);
+        let measured = expectation.measured_words().unwrap_or_else(|| "-".to_owned());
+        let expected = expectation.expected_words();
+        table.row(&[format!("<span class=\"{class}\">{word}</span>"), escaped(name), expected, measured, escaped(note)]);
     }
     format!("<h2>Expectations</h2>\n{}", table.finish())
 }
 
 pub(super) fn distributions(report: &Report) -> String {
-    let mut table = Table::new(&["ms", "p50#", "p90#", "p99#", "p99.9#", "max#", "count#", "open#"]);
-    let mut row = |name: &str, of: &Distribution| {
-        table.row(&[
-            escaped(name),
-            ms(of.p50),
-            ms(of.p90),
-            ms(of.p99),
-            ms(of.p999),
-            ms(of.max),
-            count(of.count),
-            count(of.censored),
-        ]);
-    };
+    let mut table = Table::new(&latencies::COLUMNS);
+    let mut row = |name: &str, of: &Distribution| table.row(&latencies::row(name, of));
     let (propagation, request) = (&report.propagation_ms, &report.request_ms);
     row("propagation, from the intended start", &propagation.from_start.overall);
     propagation.from_start.per_node.iter().for_each(|(node, of)| row(&format!("… to {node}"), of));
@@ -140,10 +133,20 @@ pub(super) fn distributions(report: &Report) -> String {
     row("request, from the intended start", &request.from_start.overall);
     request.from_start.per_node.iter().for_each(|(node, of)| row(&format!("… to {node}"), of));
     row("… from sending", &request.service_ms.overall);
+    for (kind, waits) in &report.latency.per_kind {
+        row(&format!("… {kind}"), &waits.corrected_ms);
+        row(&format!("… {kind}, from sending"), &waits.uncorrected_ms);
+    }
     let load = &report.load;
     format!(
-        "<h2>Latencies</h2>\n{}<p class=\"quiet\">A percentile of too few values is not told. {} operations offered, {} started, {} never begun; {:.1} served per second; starts late by {} ms at p99.</p>\n",
+        "<h2>Latencies</h2>\n{}<p class=\"quiet\">{}</p>\n{}{}<h3>Load</h3>\n<p>{:.1}/s offered, {:.1}/s sent, {:.1}/s acknowledged. {} operations offered, {} started, {} never begun; {:.1} served per second; starts late by {} ms at p99.</p>\n",
         table.finish(),
+        latencies::LEGEND,
+        latencies::pairs(report),
+        latencies::phases(report),
+        load.offered_per_s,
+        load.sent_per_s,
+        load.acknowledged_per_s,
         count(load.offered),
         count(load.started),
         count(load.unstarted),

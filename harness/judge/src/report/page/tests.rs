@@ -54,3 +54,10 @@ fn page_of_an_hour_is_no_larger_than_one_of_ten_minutes() {
     let (short, long) = (length(15_000), length(60_000));
     assert!(long < 3 * short && long < 1 << 20, "{short} and {long} bytes");
 }
+
+#[test]
+fn a_percentile_of_too_few_says_how_many_it_needs() {
+    let page = of(&Story::good(120), &About::default());
+    assert!(page.contains("too few: 120 of 1,000 needed") && page.contains("too few: 120 of 100,000 needed"), "{page}");
+    assert!(page.contains("cluster-node-1 → cluster-node-3"));
+}
