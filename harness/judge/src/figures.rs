@@ -14,6 +14,7 @@ pub(crate) mod phases;
 pub(crate) mod propagation;
 pub(crate) mod recovery;
 pub(crate) mod requests;
+mod resources;
 mod series;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,10 @@ use crate::case::Case;
 use crate::fate::Fate;
 use crate::figure::{self, Figure};
 use crate::history::Sample;
+use crate::report::interval_log::Timings;
 use crate::report::{
-    Expectation, FaultFigures, Injection, Latency, LoadFigures, Outbox, PhaseFigures, Propagation, Requests, Series, SteadyState,
+    Expectation, FaultFigures, Injection, Latency, LoadFigures, Outbox, PhaseFigures, Propagation, Requests, Resources, Series,
+    SteadyState,
 };
 use series::{Grid, OverTime};
 
@@ -36,6 +39,7 @@ pub(crate) struct Figures {
     pub(crate) requests: Requests,
     pub(crate) latency: Latency,
     pub(crate) outbox: Outbox,
+    pub(crate) resources: Resources,
     pub(crate) faults: Vec<FaultFigures>,
     pub(crate) injection: Injection,
     pub(crate) availability: Option<f64>,
@@ -46,13 +50,16 @@ pub(crate) struct Figures {
     pub(crate) named: Vec<Figure>,
     pub(crate) expectations: Vec<Expectation>,
     pub(crate) series: Option<Series>,
+    pub(crate) timings: Timings,
 }
 
 pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Figures {
     let readings = recovery::Readings::of(case);
     let mut over_time = OverTime::new(Grid::of(case));
     let phases = phases::of(case);
-    let propagation = propagation::measure(case, fates, recovery::steady_interval(case), &phases, &mut over_time);
+    let mut timings = latency::timings(case, &readings);
+    let steady = recovery::steady_interval(case);
+    let propagation = propagation::measure(case, fates, steady, &phases, &mut over_time, &mut timings);
     let mut latency = latency::measure(case, &readings, &phases, &propagation.by_phase);
     latency.propagation_ms_per_pair = propagation.per_pair;
     let steady_state = recovery::steady_state(case, &readings, &propagation.steady);
@@ -67,6 +74,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
         requests: requests::measure(case),
         latency,
         outbox: case.backlog.figures(),
+        resources: resources::measure(case),
         faults,
         injection,
         availability,
@@ -76,6 +84,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
         named: Vec::new(),
         expectations: Vec::new(),
         series: Some(series::measure(case, samples, &over_time)),
+        timings,
     };
     figures.named = figure::all(&figures);
     figures.expectations = expectations::judge(&case.plan.expect, &figures);

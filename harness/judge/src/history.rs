@@ -454,7 +454,17 @@ pub enum Sample {
     /// The stream and one consumer per node, by durable name.
     Stream { t_us: u64, messages: u64, last_sequence: u64, consumers: BTreeMap<String, ConsumerState> },
     /// Container statistics.
-    Container { t_us: u64, service: String, cpu_percent: f64, memory_bytes: u64 },
+    Container {
+        t_us: u64,
+        service: String,
+        /// Of one processor, since the sample before; 0 in the first.
+        cpu_percent: f64,
+        /// Without the page cache that can be dropped.
+        memory_bytes: u64,
+        /// CPU time since the container was started; it begins at 0 again when it is started again.
+        #[serde(default)]
+        cpu_us: Option<u64>,
+    },
     /// An observer could not read what it observes.
     Blind { t_us: u64, observer: String, error: String },
 }

@@ -8,6 +8,7 @@ use crate::fate::{self, Fate};
 use crate::figures::{self, Figures};
 use crate::history::{Foreign, History, Sample, reads};
 use crate::plan::Plan;
+use crate::report::interval_log::Timings;
 use crate::report::{self, Orders, Report, RunInfo, Series};
 use crate::verdict::{Finding, Verdict};
 
@@ -17,6 +18,8 @@ pub struct Judgement {
     pub report: Report,
     /// `None` where the figures could not be measured.
     pub series: Option<Series>,
+    /// Every duration, for the interval logs; empty where the figures could not be measured.
+    pub timings: Timings,
 }
 
 /// Judges a run. Pure: the same plan, history and samples give the same report.
@@ -33,7 +36,7 @@ pub fn review(plan: &Plan, history: &History, samples: &[Sample]) -> Judgement {
         Err(panic) => {
             let finding = Finding::unknown("judge", format!("the history could not be taken apart: {panic}"));
             let report = report(plan, history, Figures::default(), Orders::default(), vec![finding]);
-            Judgement { report, series: None }
+            Judgement { report, series: None, timings: Timings::default() }
         }
     }
 }
@@ -49,12 +52,13 @@ fn judge_case(case: &Case<'_>, samples: &[Sample]) -> Judgement {
         Figures::default()
     });
     let series = figures.series.take();
+    let timings = std::mem::take(&mut figures.timings);
     let desk = Desk { case, fates: &fates, figures: &figures };
     for (name, check) in checkers::ALL {
         findings.push(run_checker(name, || check(&desk)));
     }
     let orders = count(case, &fates, &findings);
-    Judgement { report: report(case.plan, case.history, figures, orders, findings), series }
+    Judgement { report: report(case.plan, case.history, figures, orders, findings), series, timings }
 }
 
 fn run_checker(name: &str, check: impl FnOnce() -> Finding) -> Finding {
@@ -122,6 +126,7 @@ fn report(plan: &Plan, history: &History, figures: Figures, orders: Orders, chec
         request_ms: figures.requests,
         latency: figures.latency,
         outbox: figures.outbox,
+        resources: figures.resources,
         faults: figures.faults,
         injection: figures.injection,
         availability: figures.availability,

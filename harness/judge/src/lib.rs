@@ -21,6 +21,7 @@
 //! - [`explain`]: one order, in words and in order of time, with the fewest operations that show what is wrong.
 //! - [`figure`]: what a figure is called, in which unit, and what a scenario may expect of it.
 //! - `figures`: everything that is measured: propagation, requests, backlog and fault windows, recovery, availability.
+//! - [`compare`]: runs of one build held against those of another.
 //! - [`judge`]: runs all of them; [`report`]: what comes out, as `report.json` and as the terminal summary.
 //!
 //! # What is absent
@@ -38,6 +39,7 @@
 
 pub(crate) mod case;
 pub mod checkers;
+pub mod compare;
 pub(crate) mod durability;
 pub mod exercise;
 pub mod explain;

@@ -134,6 +134,19 @@ impl Plan {
         Slots::new(self)
     }
 
+    /// The same load, without faults and what is expected or exercised only because of them.
+    #[must_use]
+    pub fn without_faults(&self) -> Self {
+        let mut plan = self.clone();
+        plan.faults.clear();
+        plan.durability_limit = false;
+        plan.exercise.clear();
+        plan.expect.recovery_ms = None;
+        plan.expect.backlog_drained_ms = None;
+        plan.expect.thresholds.retain(|threshold| !threshold.is_of_faults());
+        plan
+    }
+
     /// The earliest time, from the start of the load, at which the steady state has been measured.
     #[must_use]
     pub fn steady_by_ms(&self) -> u64 {

@@ -1,9 +1,12 @@
 //! What a run amounts to: the verdict, the figures, and what they rest on. Units stand last in the names.
 
+mod index;
+pub mod interval_log;
 mod junit;
 mod latency;
 mod markdown;
 mod page;
+mod resources;
 mod series;
 mod summary;
 mod words;
@@ -12,10 +15,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use index::{Listed, index};
 pub use junit::junit;
 pub use latency::{FaultPhase, Latency, Phase, Waits};
 pub use markdown::markdown;
 pub use page::{About, page};
+pub use resources::{Resources, Taken};
 pub use series::{NodeSeries, Series, Spread};
 pub use summary::{summary, wrap};
 pub(crate) use words::{count, figure};
@@ -48,6 +53,8 @@ pub struct Report {
     #[serde(default)]
     pub latency: Latency,
     pub outbox: Outbox,
+    #[serde(default)]
+    pub resources: Resources,
     pub faults: Vec<FaultFigures>,
     #[serde(default)]
     pub injection: Injection,

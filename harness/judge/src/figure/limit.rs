@@ -32,6 +32,16 @@ pub struct Threshold {
     pub unit: Unit,
 }
 
+impl Threshold {
+    /// A run without faults has no such figure.
+    #[must_use]
+    pub fn is_of_faults(&self) -> bool {
+        let words = ["before", "during", "after", "recovery", "backlog_drained", "detection"];
+        let is_of = |part: &str| words.contains(&part) || part.starts_with("fault-");
+        self.figure == "outbox.drain" || self.figure.split('.').any(is_of)
+    }
+}
+
 /// Reads `50 ms`, `<= 50 ms`, `>= 500/s`, `99.5 %`; without a sign the limit is on the side on which the figure gets worse.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use super::Unit;
 use crate::figures::phases;
 use crate::history::OpKind;
+use crate::plan::SERVICES;
 
 /// The statistics of a distribution, by the last part of a name.
 pub(super) const STATISTICS: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
@@ -44,6 +45,10 @@ impl Names<'_> {
             self.nodes.iter().for_each(|to| distribution(format!("propagation.{from}.{to}")));
         }
         all.extend(SINGLE.iter().map(|(name, unit)| ((*name).to_owned(), *unit)));
+        for service in self.nodes.iter().map(String::as_str).chain(SERVICES).chain([EMBEDDED]) {
+            all.push((format!("cpu.{service}"), Unit::CpuSeconds));
+            all.push((format!("memory.{service}"), Unit::Bytes));
+        }
         for family in OF_FAULTS {
             all.push((family.to_owned(), Unit::Ms));
             all.extend((1..=self.faults).map(|fault| (format!("{family}.fault-{fault}"), Unit::Ms)));
@@ -64,7 +69,10 @@ impl Names<'_> {
 /// Of faults: the greatest of all, and each.
 pub(super) const OF_FAULTS: [&str; 3] = ["detection", "recovery", "backlog_drained"];
 
-const SINGLE: [(&str, Unit); 9] = [
+/// The service that stands for a whole cluster in one process.
+const EMBEDDED: &str = "embedded";
+
+const SINGLE: [(&str, Unit); 10] = [
     ("throughput.offered", Unit::PerSecond),
     ("throughput.sent", Unit::PerSecond),
     ("throughput.acknowledged", Unit::PerSecond),
@@ -74,6 +82,7 @@ const SINGLE: [(&str, Unit); 9] = [
     ("outbox.depth_max", Unit::Count),
     ("outbox.age_max", Unit::Ms),
     ("outbox.drain", Unit::Ms),
+    ("cpu.per_1000_orders", Unit::CpuSeconds),
 ];
 
 /// The names that are most like `name`, best first.

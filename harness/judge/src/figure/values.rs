@@ -36,6 +36,17 @@ pub(crate) fn all(figures: &Figures) -> Vec<Figure> {
     }
     list.singles(figures);
     list.faults(&figures.faults);
+    let resources = &figures.resources;
+    list.add(
+        "cpu.per_1000_orders",
+        Unit::CpuSeconds,
+        resources.cpu_s_per_1000_orders,
+        "all services, from the start of the load",
+    );
+    for (service, taken) in &resources.services {
+        list.add(format!("cpu.{service}"), Unit::CpuSeconds, taken.cpu_s, "from the start of the load");
+        list.add(format!("memory.{service}"), Unit::Bytes, Some(taken.memory_bytes_max as f64), "the most of all samples");
+    }
     list.0
 }
 
@@ -154,12 +165,12 @@ mod tests {
             let found = known.iter().any(|(name, unit)| format!("{name}{}", unit.suffix()) == *key);
             assert!(found, "{key} cannot be expected");
         }
-        // All but the kinds of operations that there were none of.
+        // All but the kinds of operations that there were none of, and what nobody counted.
         let missing: Vec<&String> = known
             .iter()
             .filter(|(name, unit)| !report.figures.contains_key(&format!("{name}{}", unit.suffix())))
             .map(|(name, _)| name)
-            .filter(|name| !["replay", "conflict"].iter().any(|kind| name.contains(kind)))
+            .filter(|name| !["replay", "conflict", "cpu.", "memory."].iter().any(|kind| name.contains(kind)))
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
         assert_eq!(report.figures["throughput.offered_per_s"], Some(100.0));

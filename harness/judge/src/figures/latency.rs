@@ -7,6 +7,7 @@ use super::phases::{self, Phases};
 use super::recovery::{Reading, Readings};
 use crate::case::Case;
 use crate::history::NodeIx;
+use crate::report::interval_log::Timings;
 use crate::report::{FaultPhase, Latency, Phase, Waits};
 
 /// From the intended start and from sending.
@@ -86,6 +87,24 @@ fn of_phase(case: &Case<'_>, readings: &Readings, fault: &Phases, phase: usize, 
         per_node: nodes.iter().map(|(node, both)| (case.history.node_name(*node).to_owned(), both.waits())).collect(),
         propagation_ms: sights.distribution(),
     })
+}
+
+/// Those of operations; propagation is added where it is measured.
+pub(crate) fn timings(case: &Case<'_>, readings: &Readings) -> Timings {
+    let header = &case.history.header;
+    let mut timings = Timings {
+        nodes: case.history.nodes.clone(),
+        recording_started_at: header.started_at.clone(),
+        load_start_us: case.edges.load_start_us,
+        ..Timings::default()
+    };
+    for reading in readings.all() {
+        let timed = |us: Option<u64>| timings.timed(reading.node, reading.intended_us, us?);
+        let (corrected, uncorrected) = (timed(reading.waited_us), timed(reading.waited_from_sending_us));
+        timings.corrected.extend(corrected);
+        timings.uncorrected.extend(uncorrected);
+    }
+    timings
 }
 
 /// What was done to whom, as in the table of faults.

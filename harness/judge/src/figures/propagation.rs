@@ -10,6 +10,7 @@ use super::series::OverTime;
 use crate::case::{Case, Claim, Class};
 use crate::fate::Fate;
 use crate::history::{FeedState, NodeIx, Outcome};
+use crate::report::interval_log::Timings;
 use crate::report::{ByNode, Distribution, Propagation};
 
 /// A cut is noticed, and so recorded, only after the feed was silent for a while.
@@ -46,6 +47,7 @@ pub(crate) fn measure(
     steady: Option<(u64, u64)>,
     phases: &[Phases],
     over_time: &mut OverTime,
+    timings: &mut Timings,
 ) -> Measured {
     let clocks = Clocks::of(case.history);
     let cuts = FeedCuts::of(case);
@@ -96,6 +98,8 @@ pub(crate) fn measure(
             };
             let took_us = seen_us.saturating_sub(birth.intended_us);
             from_start.add(*node, took_us);
+            let timed = timings.timed(*node, birth.intended_us, took_us);
+            timings.propagation.extend(timed);
             by_phase.add(phases, birth.intended_us, Some(took_us));
             pairs.entry((birth.node, *node)).or_insert_with(Latencies::new).add(took_us);
             over_time.add(birth.intended_us, took_us);

@@ -130,7 +130,7 @@ fn samples() -> Vec<Sample> {
             live: Some(200),
         },
         Sample::Stream { t_us: 1, messages: 1, last_sequence: 1, consumers: [("n".to_owned(), consumer)].into() },
-        Sample::Container { t_us: 1, service: "n".to_owned(), cpu_percent: 1.5, memory_bytes: 1 },
+        Sample::Container { t_us: 1, service: "n".to_owned(), cpu_percent: 1.5, memory_bytes: 1, cpu_us: Some(1) },
         Sample::Blind { t_us: 1, observer: "n".to_owned(), error: "e".to_owned() },
     ]
 }

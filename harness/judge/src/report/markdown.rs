@@ -17,6 +17,7 @@ pub fn markdown(report: &Report) -> String {
         String::new(),
         cell(&report.reason),
         String::new(),
+        if report.run.complete { String::new() } else { "**Partial**: the run did not come to its own end.\n".to_owned() },
         format!("> {}", cell(&report.hypothesis)),
         String::new(),
         format!("On the {} cluster{}.", cell(&report.run.cluster), if report.is_embedded() { EMBEDDED } else { "" }),

@@ -6,12 +6,13 @@ mod sections;
 
 use serde::Serialize;
 
+pub(super) use self::html::Table;
 use self::html::embedded;
 pub(super) use self::html::escaped;
 use super::words::fault_name;
 use super::{FaultFigures, Report, Series};
 
-const STYLE: &str = include_str!("page/style.css");
+pub(super) const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/charts.js");
 
 /// What the report itself does not know of its run.
@@ -34,6 +35,7 @@ pub fn page(report: &Report, series: Option<&Series>, about: &About) -> String {
         body.push_str(&sections::expectations(report));
         body.push_str(&sections::bars());
         body.push_str(&sections::distributions(report));
+        body.push_str(&sections::resources(report));
         body.push_str(&sections::checkers(report));
         body.push_str(&sections::about(report, about));
         let data = embedded(&Data::of(report, series));

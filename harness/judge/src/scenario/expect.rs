@@ -24,11 +24,8 @@ impl ExpectSpec {
     /// What is left of it when the same load runs without faults.
     #[must_use]
     pub fn without_faults(self) -> Self {
-        let of_faults = |figure: &str| {
-            let words = ["before", "during", "after", "recovery", "backlog_drained", "detection"];
-            figure == "outbox.drain" || figure.split('.').any(|part| words.contains(&part) || part.starts_with("fault-"))
-        };
-        let thresholds = self.thresholds.into_iter().filter(|threshold| !of_faults(&threshold.figure)).collect();
+        let mut thresholds = self.thresholds;
+        thresholds.retain(|threshold| !threshold.is_of_faults());
         Self { recovery: None, backlog_drained: None, thresholds, ..self }
     }
 }

@@ -28,17 +28,17 @@ pub(super) fn embedded(value: &impl serde::Serialize) -> String {
 }
 
 /// A table whose cells are HTML already. A column that ends in `#` holds figures.
-pub(super) struct Table {
+pub(in crate::report) struct Table {
     columns: Vec<&'static str>,
     rows: String,
 }
 
 impl Table {
-    pub(super) fn new(columns: &[&'static str]) -> Self {
+    pub(in crate::report) fn new(columns: &[&'static str]) -> Self {
         Self { columns: columns.to_vec(), rows: String::new() }
     }
 
-    pub(super) fn row(&mut self, cells: &[String]) {
+    pub(in crate::report) fn row(&mut self, cells: &[String]) {
         self.rows.push_str("<tr>");
         for (cell, column) in cells.iter().zip(&self.columns) {
             let class = class(column);
@@ -47,7 +47,7 @@ impl Table {
         self.rows.push_str("</tr>\n");
     }
 
-    pub(super) fn finish(&self) -> String {
+    pub(in crate::report) fn finish(&self) -> String {
         let head = |column: &&str| format!("<th scope=\"col\"{}>{}</th>", class(column), escaped(column.trim_end_matches('#')));
         let head = joined(self.columns.iter().map(head));
         format!("<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n", self.rows)

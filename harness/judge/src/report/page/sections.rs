@@ -155,6 +155,20 @@ pub(super) fn distributions(report: &Report) -> String {
     )
 }
 
+pub(super) fn resources(report: &Report) -> String {
+    let resources = &report.resources;
+    if resources.services.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["service", "CPU, s#", "most memory, MiB#"]);
+    for (service, taken) in &resources.services {
+        let cpu = taken.cpu_s.map_or_else(|| "-".to_owned(), |s| format!("{s:.1}"));
+        table.row(&[escaped(service), cpu, format!("{:.1}", taken.memory_bytes_max as f64 / f64::from(1 << 20))]);
+    }
+    let cost = resources.cpu_s_per_1000_orders.map_or_else(|| "-".to_owned(), |s| format!("{s:.2}"));
+    format!("<h2>Resources</h2>\n{}<p>CPU seconds for each 1,000 orders: {cost}</p>\n", table.finish())
+}
+
 pub(super) fn checkers(report: &Report) -> String {
     let mut table = Table::new(&["verdict", "checker", "finding"]);
     for finding in &report.checkers {
