@@ -1,5 +1,6 @@
 //! What was typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use judge::scenario::ProfileName;
 
 use crate::cluster::Kind;
 use crate::nemesis::death::Death;
+use crate::output::Voice;
 
 /// Brings a Catga cluster up, loads it, breaks it, heals it, and judges from the recorded history whether anything
 /// was lost, duplicated or made up.
@@ -41,6 +43,10 @@ pub enum Command {
     Status(ProjectArgs),
     /// Judge a recorded run again, without any cluster
     Check(CheckArgs),
+    /// Compare runs: which figures differ, and how sure that is. Exit code 1 if one got worse
+    Compare(CompareArgs),
+    /// Make one page over all runs, with trends
+    Report(ReportArgs),
     /// Tell the life of one order of a recorded run, and what is wrong with it
     Explain(ExplainArgs),
     /// Heal what an interrupted run left broken
@@ -63,6 +69,9 @@ pub struct RunArgs {
     pub scenario: String,
     #[command(flatten)]
     pub options: RunOptions,
+    /// Run the same plan without its faults afterwards, and tell what the faults cost
+    #[arg(long, conflicts_with = "all")]
+    pub control: bool,
     /// Run every scenario, one after the other
     #[arg(long, conflicts_with_all = ["scenario", "plant"])]
     pub all: bool,
@@ -82,7 +91,7 @@ pub struct LoadArgs {
     pub options: RunOptions,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunOptions {
     #[command(flatten)]
     pub seed: SeedArgs,
@@ -91,6 +100,14 @@ pub struct RunOptions {
     /// Where the cluster runs [default: compose where an engine answers, else embedded, but not under CI]
     #[arg(long, value_enum, value_name = "KIND")]
     pub cluster: Option<Kind>,
+    /// Write the report for CI systems here, too
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Serve live metrics to Prometheus at this address, e.g. 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub voice: VoiceArgs,
     /// Leave the cluster running afterwards
     #[arg(long)]
     pub keep_up: bool,
@@ -106,7 +123,7 @@ pub struct RunOptions {
 }
 
 /// What is said of the load instead of what the scenario says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ShapeArgs {
     /// Length of the load instead of the scenario's, e.g. 2m
     #[arg(long, value_parser = duration)]
@@ -120,6 +137,16 @@ pub struct ShapeArgs {
     /// Replay these arrivals: a file with one time a line, or the folder of an earlier run
     #[arg(long, value_name = "FILE|RUN_DIR")]
     pub arrivals: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct VoiceArgs {
+    /// Tell nothing but the result
+    #[arg(long)]
+    pub quiet: bool,
+    /// One JSON object a second on stdout, the verdict last
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,7 +185,7 @@ pub struct ListArgs {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SeedArgs {
     /// Seed of every random choice; the same seed gives the same plan [default: a new one]
     #[arg(long)]
@@ -205,11 +232,51 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Folders of runs: two, or those of the base with --against
+    #[arg(required = true, value_name = "RUN_DIR")]
+    pub runs: Vec<PathBuf>,
+    /// Runs that are held against the base; as many on both sides are taken as pairs, in order
+    #[arg(long, value_name = "RUN_DIR", num_args = 1..)]
+    pub against: Vec<PathBuf>,
+    /// Take the seconds under faults, too
+    #[arg(long)]
+    pub whole: bool,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The folder of runs whose `index.html` is made
+    #[arg(long, value_name = "DIR")]
+    pub index: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// Folder of the run, e.g. runs/latest
     pub run_dir: PathBuf,
     /// Id of the order, as the report names it
     pub order_id: String,
+}
+
+impl Cli {
+    /// How the command should tell what goes on.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        let voice = match &self.command {
+            Command::Chaos(args) => &args.options.voice,
+            Command::Load(args) => &args.options.voice,
+            _ => return Voice::Plain,
+        };
+        match (voice.quiet, voice.json) {
+            (true, _) => Voice::Quiet,
+            (_, true) => Voice::Json,
+            _ => Voice::Plain,
+        }
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

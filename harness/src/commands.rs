@@ -4,6 +4,7 @@ mod chaos;
 mod chaos_all;
 mod check;
 mod choice;
+mod compare;
 mod doctor;
 mod down;
 mod explain;
@@ -13,6 +14,7 @@ mod images;
 mod list;
 mod oracle;
 mod plan;
+mod report;
 mod status;
 mod up;
 
@@ -34,6 +36,8 @@ pub async fn execute(cli: Cli, out: &Output) -> Result<Exit, Failure> {
         Command::Down(args) => down::execute(&workspace()?, &args, out).await,
         Command::Status(args) => status::execute(&args, out).await,
         Command::Check(args) => check::execute(&args, out),
+        Command::Compare(args) => compare::execute(&args, out),
+        Command::Report(args) => report::execute(&args, out),
         Command::Explain(args) => explain::execute(&args, out),
         Command::Heal(args) => heal::execute(&workspace()?, &args, out).await,
         Command::Guardian(args) => guardian::execute(args, out).await,

@@ -72,8 +72,19 @@ impl RunFolder {
     }
 
     pub fn write_text(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        self.write(name, text.as_bytes())
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.path.join(name);
-        fs::write(&path, text).map_err(failed("write", &path))
+        fs::write(&path, bytes).map_err(failed("write", &path))
+    }
+
+    /// The report of a run that was judged.
+    pub fn read_report(&self) -> Result<Report, FolderError> {
+        let path = self.path.join(REPORT);
+        let text = fs::read(&path).map_err(failed("read", &path))?;
+        serde_json::from_slice(&text).map_err(io::Error::from).map_err(failed("read", &path))
     }
 
     /// `None` where the run did not come to write it, or another version wrote something else.

@@ -9,11 +9,12 @@ use harness::output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let out = Output::detect();
-    match commands::execute(Cli::parse(), &out).await {
+    let cli = Cli::parse();
+    let out = Output::detect().with(cli.voice());
+    match commands::execute(cli, &out).await {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            out.note(format!("error: {:#}", failure.error));
+            out.warn(format!("error: {:#}", failure.error));
             failure.exit.into()
         }
     }

@@ -11,6 +11,7 @@ mod feed;
 mod health;
 mod outbox;
 mod stream;
+mod usage;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout_at};
 
 use crate::cluster::Cluster;
+use crate::engine::Engine;
 use crate::recorder::Recorder;
 use crate::stores::{JetStream, Redis, StoreError};
 
@@ -84,6 +86,18 @@ impl Observers {
                 observers.stop().await;
                 Err(error)
             }
+        }
+    }
+
+    /// From now on, what the services take is recorded, too; `engine`: `None` where they are in this process.
+    pub fn watch_usage(&mut self, cluster: &Cluster, engine: Option<&Engine>) {
+        let post = Post { recorder: self.recorder.clone(), nonce: String::new(), stop: self.stop.subscribe() };
+        match engine {
+            Some(engine) => {
+                let observed = usage::observe_containers(engine.clone(), cluster.containers.clone(), post);
+                self.add("usage".to_owned(), observed);
+            }
+            None => self.add("usage".to_owned(), usage::observe_process(post)),
         }
     }
 

@@ -10,6 +10,8 @@ use judge::history::{Entry, Header, Sample};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::live::Live;
+
 /// Name of the history inside a run folder.
 pub const HISTORY: &str = "history.ndjson";
 /// Name of the samples inside a run folder.
@@ -31,6 +33,7 @@ struct Shared {
     samples: Mutex<Lines>,
     /// A write failed: what is on disk is a prefix of the run, and says so by lacking its end.
     broken: watch::Sender<bool>,
+    live: Live,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,8 @@ impl Recorder {
             let file = File::create_new(dir.join(name))?;
             Ok(Mutex::new(Lines { out: BufWriter::with_capacity(64 * 1024, file), scratch: Vec::new(), flushed: epoch }))
         };
-        let shared = Shared { epoch, history: lines(HISTORY)?, samples: lines(SAMPLES)?, broken: watch::Sender::new(false) };
+        let (history, samples) = (lines(HISTORY)?, lines(SAMPLES)?);
+        let shared = Shared { epoch, history, samples, broken: watch::Sender::new(false), live: Live::default() };
         lock(&shared.history).put(&Entry::Header(header.clone()), epoch, true)?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -74,13 +78,21 @@ impl Recorder {
         self.shared.epoch + Duration::from_micros(t_us)
     }
 
+    /// What was recorded so far, summed up.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.shared.live
+    }
+
     /// Appends an entry; it reaches the kernel within a fraction of a second.
     pub fn write(&self, entry: &Entry) {
+        self.shared.live.entry(entry);
         self.put(&self.shared.history, entry, false);
     }
 
     /// Appends an entry, which has reached the kernel when this returns: it survives a SIGKILL of the harness.
     pub fn write_through(&self, entry: &Entry) {
+        self.shared.live.entry(entry);
         self.put(&self.shared.history, entry, true);
     }
 
@@ -97,6 +109,7 @@ impl Recorder {
 
     /// Appends a sample.
     pub fn sample(&self, sample: &Sample) {
+        self.shared.live.sample(sample);
         self.put(&self.shared.samples, sample, false);
     }
 

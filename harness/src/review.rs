@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::path::Path;
 
 use anyhow::Context;
+use judge::Judgement;
 use judge::history::{History, Sample};
 use judge::plan::Plan;
 use judge::report::{About, Report, junit, markdown, page};
@@ -36,18 +37,39 @@ pub fn read(folder: &RunFolder) -> anyhow::Result<Recorded> {
     Ok(Recorded { plan, history, samples })
 }
 
-/// Reads plan, history and samples, judges, and writes `report.json`, `report.html`, `junit.xml` and `summary.md`.
+/// Reads plan, history and samples, judges, and writes `report.json`, `report.html`, `junit.xml`, `summary.md` and the interval
+/// logs.
 ///
 /// # Errors
 /// As [`read`]; a report cannot be written.
 pub fn review(folder: &RunFolder) -> anyhow::Result<Report> {
+    let judgement = judge(folder)?;
+    write(folder, &judgement)?;
+    Ok(judgement.report)
+}
+
+/// Judges what a run folder holds, and writes nothing.
+///
+/// # Errors
+/// As [`read`].
+pub fn judge(folder: &RunFolder) -> anyhow::Result<Judgement> {
     let Recorded { plan, history, samples } = read(folder)?;
-    let judgement = judge::review(&plan, &history, &samples);
+    Ok(judge::review(&plan, &history, &samples))
+}
+
+/// Writes the reports of a judgement into the run's folder.
+///
+/// # Errors
+/// One cannot be written.
+pub fn write(folder: &RunFolder, judgement: &Judgement) -> anyhow::Result<()> {
     folder.write_report(&judgement.report)?;
     folder.write_text(PAGE, &page(&judgement.report, judgement.series.as_ref(), &about(folder)))?;
     folder.write_text(JUNIT, &junit(&judgement.report))?;
     folder.write_text(MARKDOWN, &markdown(&judgement.report))?;
-    Ok(judgement.report)
+    for (name, log) in judgement.timings.logs().map_err(anyhow::Error::msg)? {
+        folder.write(name, &log)?;
+    }
+    Ok(())
 }
 
 /// What the run was made on. An old or a partial run may not have it, and its page goes without.
@@ -101,4 +123,61 @@ pub fn compress(folder: &RunFolder) -> anyhow::Result<()> {
 
 fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     compress::open(path).with_context(|| format!("cannot open {}; is this the folder of a run?", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use judge::history::{Entry, Header, NodeIdentity, Phase};
+    use judge::plan::{Abilities, Overrides, resolve};
+    use judge::scenario::Scenario;
+
+    use super::*;
+    use crate::live::tests::{complete, invoke};
+    use crate::recorder::Recorder;
+
+    /// The folder of a run that ended in the middle of a line, as on a full disk or by a SIGKILL.
+    fn cut_short(runs: &Path) -> RunFolder {
+        let text = "hypothesis = \"x\"\n[load]\nprofile = \"constant\"\nrate = 300\nduration = \"75s\"\n";
+        let scenario = Scenario::parse("x", text).expect("a scenario");
+        let roster = ["cluster-node-1".to_owned()];
+        let plan = resolve(&scenario, 7, &Overrides::default(), &roster, &Abilities::everything()).expect("a plan");
+        let folder = RunFolder::create(runs, &plan, jiff::Timestamp::UNIX_EPOCH).expect("a folder");
+        let header = Header {
+            format: judge::history::FORMAT,
+            harness: "test".into(),
+            nonce: "n".into(),
+            scenario: "x".into(),
+            seed: 7,
+            started_at: "2026-01-01T00:00:00Z".into(),
+            nodes: vec![NodeIdentity { name: "cluster-node-1".into(), id: "n1".into(), url: "http://127.0.0.1:1".into() }],
+            cluster: "compose".into(),
+        };
+        let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
+        recorder.write(&Entry::Phase { t_us: 1_000, phase: Phase::Load });
+        for op in 0..50 {
+            recorder.write(&invoke(op, 2_000 + op));
+            recorder.write(&complete(op, 9_000 + op, judge::history::Outcome::Fail));
+        }
+        recorder.finish().expect("it can be written");
+        let path = folder.path().join(HISTORY);
+        let whole = std::fs::read(&path).expect("a history");
+        std::fs::write(&path, &whole[..whole.len() - 20]).expect("it can be cut");
+        folder
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_is_judged_as_far_as_it_goes_and_every_report_says_so() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = cut_short(runs.path());
+        let report = review(&folder).expect("it can be judged");
+        assert!(!report.run.complete);
+        assert_eq!((report.verdict, report.load.started, exit(&report)), (Verdict::Unknown, 50, Exit::Unknown));
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect(name);
+        assert!(read(PAGE).contains("Partial: the run did not come to its own end."));
+        assert!(read(MARKDOWN).contains("Partial"), "{}", read(MARKDOWN));
+        assert!(judge::report::summary(&report, 80, false).contains("PARTIAL"));
+        assert!(read(JUNIT).contains("name=\"completeness\"><error"), "{}", read(JUNIT));
+        let log = judge::report::interval_log::read_log(read("latency.hlog").as_bytes()).expect("a log");
+        assert!(log.values().flatten().count() == 0, "operations that never reached a node have no latency");
+    }
 }

@@ -3,6 +3,7 @@
 mod footing;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::folder::RunFolder;
 use crate::guard::{self, Tripped};
 use crate::interrupt::Interrupt;
 use crate::load::Load;
+use crate::metrics::{self, Exporter};
 use crate::nemesis::Nemesis;
 use crate::nemesis::death::Death;
 use crate::nemesis::ground::Ground;
@@ -50,6 +52,8 @@ pub struct Job {
     pub keep_up: bool,
     /// The command line that repeats this run.
     pub repeat: String,
+    /// Where Prometheus finds how the run goes.
+    pub metrics: Option<SocketAddr>,
     /// Whoever asked for it says what came out, in words of their own.
     pub brief: bool,
     /// Where the harness kills itself, for tests of healing.
@@ -106,21 +110,35 @@ async fn run_on(job: &Job, ready: Ready<'_>, interrupt: &Interrupt, out: &Output
     let stage =
         Stage { job, footing: &footing, folder: folder.path(), nonce: &header.nonce, recorder: &recorder, interrupt, out };
 
-    let played = stage.play().await;
+    let progress = progress::Lines::new(&job.plan, recorder.clone());
+    let exporter = match job.metrics {
+        Some(address) => Some(Exporter::bind(address, &job.plan, recorder.clone()).await?),
+        None => None,
+    };
+    let played = tokio::select! {
+        played = stage.play() => played,
+        never = progress.show(out) => match never {},
+        never = metrics::serve(exporter) => match never {},
+    };
     footing.end_logs(&recorder, &header.nonce).await;
     if played.is_ok() {
         recorder.write_through(&Entry::End { t_us: recorder.now_us() });
     }
     let finished = recorder.finish();
     played?;
-    let kept = || {
-        format!(
-            "cannot write the history, is the disk full? `harness check {}` judges what there is",
-            short(folder.path()).display()
-        )
-    };
-    finished.with_context(kept).environment()?;
-    let report = review::review(&folder).environment()?;
+    if let Err(error) = &finished {
+        let folder = short(folder.path()).display();
+        out.warn(format!(
+            "error: cannot write the history, is the disk full? ({error}) What there is of it is judged; `harness check {folder}` does so again"
+        ));
+    }
+    let judgement = review::judge(&folder).environment()?;
+    match review::write(&folder, &judgement) {
+        // The terminal still tells what the disk has no room for.
+        Err(error) if finished.is_err() => out.warn(format!("warning: {error:#}")),
+        written => written.environment()?,
+    }
+    let report = judgement.report;
     if let Err(error) = review::compress(&folder) {
         out.note(format!("warning: {error:#}"));
     }
@@ -136,9 +154,18 @@ async fn run_on(job: &Job, ready: Ready<'_>, interrupt: &Interrupt, out: &Output
     let exit = match footing.is_left_broken(job)? {
         // Neither a verdict nor `interrupted and healed` may be said of a cluster that is still broken.
         true if job.bring_up.use_running => Exit::Environment,
+        _ if finished.is_err() => Exit::Environment,
         _ if interrupt.is_raised() => Exit::Interrupted,
         _ => review::exit(&report),
     };
+    out.json(&serde_json::json!({
+        "verdict": report.verdict,
+        "exit_code": exit.code(),
+        "reason": report.reason,
+        "expectations": report.expectations,
+        "figures": report.figures,
+        "folder": folder.path(),
+    }));
     Ok(Finished { report, folder: folder.path().to_owned(), exit })
 }
 
@@ -157,8 +184,9 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// From the first observer to the last read; all that it sees is in the history afterwards.
     async fn play(&self) -> Result<(), Failure> {
-        let observers =
+        let mut observers =
             Observers::start(self.footing.cluster(), self.recorder.clone(), self.nonce.to_owned()).await.environment()?;
+        observers.watch_usage(self.footing.cluster(), self.footing.engine());
         let last_heal_us = self.load_and_break().await?;
         if !self.interrupt.is_raised() && !self.recorder.is_broken() {
             self.come_to_rest_and_read(last_heal_us).await;
@@ -185,7 +213,6 @@ impl Stage<'_> {
         let load = Load::start(&job.plan, footing.cluster(), self.nonce, recorder).await.environment()?;
         recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
         let nemesis = Nemesis::start(&job.plan, ground, journal, recorder, load.epoch_us());
-        let progress = progress::Lines::new(&job.plan, load.epoch_us(), load.tally(), nemesis.active(), recorder.clone());
 
         let (stopper, in_force) = (load.stopper(), nemesis.active());
         let disks = footing.disks(self.folder).await;
@@ -198,7 +225,6 @@ impl Stage<'_> {
         };
         let loaded = tokio::select! {
             loaded = &mut finish => Some(loaded),
-            never = progress.show(self.out) => match never {},
             () = self.interrupt.raised() => { end_early("interrupted"); None }
             tripped = guard::watch(&job.plan.guard, footing.cluster(), &disks) => {
                 self.note_aborted(&tripped);
@@ -234,7 +260,7 @@ impl Stage<'_> {
             self.interrupt.said(2).await;
             let left = in_force.borrow().join(", ");
             let left = if left.is_empty() { "the last answers are awaited" } else { &left };
-            self.out.note(format!("healing goes on ({left}); once more, and it is not waited for"));
+            self.out.warn(format!("healing goes on ({left}); once more, and it is not waited for"));
             self.interrupt.enough().await;
         };
         tokio::select! {
@@ -270,7 +296,7 @@ impl Stage<'_> {
     }
 
     fn trouble(&self, what: String) {
-        self.out.note(format!("warning: {what}"));
+        self.out.warn(format!("warning: {what}"));
         self.recorder.write(&Entry::Trouble { t_us: self.recorder.now_us(), what });
     }
 }

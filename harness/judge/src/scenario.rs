@@ -75,7 +75,6 @@ mod nemesis;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde::Deserialize;
 

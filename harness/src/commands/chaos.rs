@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
+use judge::compare::{Scope, compare, table};
 use judge::plan::{Overrides, Plan};
 use judge::scenario::Scenario;
 
@@ -9,10 +11,11 @@ use super::choice;
 use crate::bring_up;
 use crate::cli::{LoadArgs, RunArgs, RunOptions, ShapeArgs};
 use crate::cluster::Kind;
+use crate::compared;
 use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::run::{self, Job};
+use crate::run::{self, Finished, Job};
 use crate::workspace::Workspace;
 
 /// The compose project that belongs to the harness.
@@ -26,7 +29,38 @@ pub(super) async fn chaos(workspace: Workspace, args: RunArgs, out: &Output) -> 
     if let Some(bug) = &args.plant {
         repeat = format!("{repeat} --plant {bug}");
     }
-    start(workspace, plan, &args.options, kind, args.plant, repeat, out).await
+    let job = job(workspace, plan, &args.options, kind, args.plant, repeat);
+    let interrupt = Interrupt::install().environment()?;
+    let finished = start(&job, &interrupt, &args.options, out).await?;
+    if !args.control || finished.exit == Exit::Interrupted {
+        return Ok(finished.exit);
+    }
+    control(job, &finished, &interrupt, &args.options, out).await
+}
+
+/// The same plan without its faults, and what they cost.
+async fn control(
+    job: Job,
+    faulted: &Finished,
+    interrupt: &Interrupt,
+    options: &RunOptions,
+    out: &Output,
+) -> Result<Exit, Failure> {
+    out.note("the control: the same plan without its faults");
+    let plan = job.plan.without_faults();
+    // Its own report file would overwrite the other's.
+    let job = Job { plan, repeat: format!("{} --control", job.repeat), death: None, ..job };
+    let options = RunOptions { junit: None, ..options.clone() };
+    let control = start(&job, interrupt, &options, out).await?;
+    if control.exit == Exit::Interrupted {
+        return Ok(control.exit);
+    }
+    let sides = (compared::side(&control.folder).environment()?, compared::side(&faulted.folder).environment()?);
+    let cost = compare(&[sides.0], &[sides.1], Scope::All);
+    out.result(format!("what the faults cost: the run without them is the base\n{}", table(&cost)));
+    out.json(&serde_json::json!({ "cost_of_faults": cost }));
+    // What faults cost is no fault of the build; what either run was judged to be is.
+    Ok(if faulted.exit == Exit::Success { control.exit } else { faulted.exit })
 }
 
 pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> Result<Exit, Failure> {
@@ -40,23 +74,26 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     let kind = kind(&args.options, out).await?;
     let plan = planned(&workspace, &scenario, &args.options, kind)?;
     let repeat = repeat("load", &args.scenario, plan.seed, &args.options, kind);
-    start(workspace, plan, &args.options, kind, None, repeat, out).await
+    let job = job(workspace, plan, &args.options, kind, None, repeat);
+    let interrupt = Interrupt::install().environment()?;
+    Ok(start(&job, &interrupt, &args.options, out).await?.exit)
 }
 
-async fn start(
-    workspace: Workspace,
-    plan: Plan,
-    options: &RunOptions,
-    cluster: Kind,
-    plant: Option<String>,
-    repeat: String,
-    out: &Output,
-) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::install().environment()?;
-    out.note(format!("{} (seed {}): {}", plan.scenario, plan.seed, plan.hypothesis));
+fn job(workspace: Workspace, plan: Plan, options: &RunOptions, cluster: Kind, plant: Option<String>, repeat: String) -> Job {
     let bring_up = request(options, plant);
-    let job = Job { workspace, plan, cluster, bring_up, keep_up: options.keep_up, repeat, brief: false, death: options.die_at };
-    Ok(Box::pin(run::run(&job, &interrupt, out)).await?.exit)
+    let (keep_up, metrics, death) = (options.keep_up, options.metrics, options.die_at);
+    Job { workspace, plan, cluster, bring_up, keep_up, repeat, metrics, brief: false, death }
+}
+
+async fn start(job: &Job, interrupt: &Interrupt, options: &RunOptions, out: &Output) -> Result<Finished, Failure> {
+    let plan = &job.plan;
+    out.note(format!("{} (seed {}): {}", plan.scenario, plan.seed, plan.hypothesis));
+    let finished = Box::pin(run::run(job, interrupt, out)).await?;
+    if let Some(path) = &options.junit {
+        let written = std::fs::write(path, judge::report::junit(&finished.report));
+        written.with_context(|| format!("cannot write {}", path.display())).environment()?;
+    }
+    Ok(finished)
 }
 
 /// The kind of cluster that the run is made on.

@@ -80,7 +80,7 @@ async fn one(
         let bring_up = chaos::request(&args.options, None);
         let keep_up = args.options.keep_up;
         let (workspace, repeat) = (workspace.clone(), repeat.clone());
-        let job = Job { workspace, plan, cluster, bring_up, keep_up, repeat, brief: true, death: None };
+        let job = Job { workspace, plan, cluster, bring_up, keep_up, repeat, metrics: None, brief: true, death: None };
         Box::pin(run::run(&job, interrupt, out)).await
     };
     let ended = ended.await;

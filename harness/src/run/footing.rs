@@ -77,6 +77,14 @@ impl<'a> Footing<'a> {
         Ok(Self::Compose(Box::new(Compose { site, scene, logs, lives })))
     }
 
+    /// `None` where there is none.
+    pub(super) fn engine(&self) -> Option<&Engine> {
+        match self {
+            Self::Compose(compose) => Some(&compose.site.engine),
+            Self::Embedded { .. } => None,
+        }
+    }
+
     pub(super) fn cluster(&self) -> &Cluster {
         match self {
             Self::Compose(compose) => &compose.site.cluster,

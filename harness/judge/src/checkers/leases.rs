@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use super::Desk;
 use crate::case::Case;
-use crate::history::{Row, Sample};
+use crate::history::{Op, Row, Sample};
 use crate::verdict::Finding;
 
 /// Nodes look four times a second, and hold back for a while where the stream takes nothing.
@@ -112,7 +112,7 @@ fn overwritten(case: &Case<'_>) -> Vec<String> {
     if empty.is_empty() {
         return Vec::new();
     }
-    let answered = history.ops.iter().filter_map(|op| op.answer()).map(|answer| history.answer(answer).message_id);
+    let answered = history.ops.iter().filter_map(Op::answer).map(|answer| history.answer(answer).message_id);
     let of_run = answered.chain(history.published.iter().map(|message| message.message_id));
     let of_run: BTreeSet<&str> = of_run.map(|id| history.text(id)).collect();
     let own = empty.into_iter().filter(|row| of_run.contains(row.message_id.as_str()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, Recorded, checks, profile, random, targets};
 use crate::figure::{Names, Threshold, nearest};
-use crate::numbers::{rounded, whole};
+use crate::numbers::whole;
 use crate::scenario::{FaultSpec, GuardSpec, ProfileName, Scenario};
 use crate::seed::Stream;
 

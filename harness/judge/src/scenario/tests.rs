@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::figure::Bound;
 use crate::plan::Keys;
