@@ -135,13 +135,21 @@ async fn prove_healed<'a>(
     if unhealed.is_empty() { Ok(healed) } else { Err(LeftoverError::Unhealed(unhealed)) }
 }
 
-/// Looks until `over`, and heals what comes back; says what did.
+/// Looks until `over`, and heals what comes back; says what did. What is not as it was in one look alone was measured on a
+/// busy machine; what came back stays.
 async fn keep_healed(site: &Site, hits: &[(&'static str, Hit)], over: Instant) -> Result<Vec<String>, LeftoverError> {
     let mut came_back = Vec::new();
-    while Instant::now() < over {
+    let mut doubted = vec![false; hits.len()];
+    while Instant::now() < over || doubted.contains(&true) {
         let looks = join_all(hits.iter().map(|(_, hit)| hit.fault.healed(site, &hit.target, &hit.before))).await;
-        let broken: Vec<&(&'static str, Hit)> =
-            hits.iter().zip(looks).filter(|(_, look)| matches!(look, Ok(Seen::NotYet(_)))).map(|(hit, _)| hit).collect();
+        let mut broken = Vec::new();
+        for ((hit, look), doubted) in hits.iter().zip(looks).zip(&mut doubted) {
+            let is_broken = matches!(look, Ok(Seen::NotYet(_)));
+            if is_broken && *doubted {
+                broken.push(hit);
+            }
+            *doubted = is_broken && !*doubted;
+        }
         if !broken.is_empty() {
             for (word, hit, seen) in prove_healed(site, broken).await? {
                 came_back.push(format!("{word} {}: it came back, and was healed again: {seen}", hit.target.service));
