@@ -5,17 +5,20 @@
 
 mod answers;
 mod build;
+mod ending;
 mod index;
 mod line;
 mod lists;
 mod op_numbers;
 mod orders;
 mod read;
+mod sample;
 mod text;
 mod wall;
 
 use std::collections::BTreeMap;
 
+pub use ending::{ContainerLife, Keys, Projection, Published, Quiescence, Record, Row, RowState, ServiceLog};
 pub use index::{
     AnswerIx, Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, OrderIx, ProjectedOrder,
     PublishedMessage, ReadEnd, Reading, StoredRecord, Told,
@@ -23,6 +26,7 @@ pub use index::{
 pub use lists::Found;
 pub use orders::Order;
 pub use read::{HistoryError, Torn, arrivals, read, read_samples};
+pub use sample::{ConsumerState, Sample};
 pub use text::Text;
 pub use wall::Wall;
 pub(crate) use wall::wall_us;
@@ -308,172 +312,6 @@ pub enum FeedState {
     Reset {
         to: u64,
     },
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Quiescence {
-    pub t_us: u64,
-    pub reached: bool,
-    /// Were all services verified healthy when the wait ended?
-    pub healthy: bool,
-    pub waited_ms: u64,
-    /// What was last seen: outbox depth, pending per consumer, health.
-    pub last_seen: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Projection<S = String> {
-    pub node: S,
-    pub position: u64,
-    pub sequence: u64,
-    pub order_id: S,
-    pub customer_id: S,
-    pub amount_minor: Option<u64>,
-    pub message_id: S,
-    pub applied: u64,
-    pub applied_at: S,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Published<S = String> {
-    pub sequence: u64,
-    /// `Nats-Msg-Id`.
-    pub message_id: S,
-    /// When the stream stored it, RFC 3339.
-    pub stored_at: S,
-    /// `None` where the payload is no order.
-    pub answer: Option<Answer<S>>,
-}
-
-/// An idempotency record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record<S = String> {
-    pub order_id: S,
-    pub customer_id: S,
-    pub amount_minor: Option<u64>,
-    pub message_id: S,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    pub message_id: String,
-    pub state: RowState,
-    pub order_id: Option<String>,
-    pub attempts: Option<u64>,
-    pub last_error: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RowState {
-    /// In the outbox with its index entry.
-    Pending,
-    /// A row without an index entry.
-    Unindexed,
-    /// An index entry without a row.
-    IndexOnly,
-    Dead,
-}
-
-/// Keys that the contract gives a time to live, one for each order that was read of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Keys {
-    pub t_us: u64,
-    /// `records`, or `inbox <node>`.
-    pub family: String,
-    /// Orders whose keys were looked for.
-    pub orders: u64,
-    /// Orders that have none, and the first of them.
-    pub missing: u64,
-    pub first_missing: Vec<String>,
-    /// Orders whose keys have no time to live, and the first of them.
-    pub unending: u64,
-    pub first_unending: Vec<String>,
-    /// The longest that one of the others still has to live.
-    pub longest_ms: u64,
-}
-
-/// What stands in one service's log, counted; the log itself is in the run folder.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ServiceLog {
-    pub t_us: u64,
-    pub service: String,
-    pub lines: u64,
-    /// Was it followed to its end?
-    pub complete: bool,
-    /// Lines that tell of a panic or of a crash.
-    pub panics: u64,
-    /// The first of them.
-    #[serde(default)]
-    pub first_panics: Vec<String>,
-    /// Lines of level ERROR that the node itself wrote, by message.
-    #[serde(default)]
-    pub errors: BTreeMap<String, u64>,
-    /// Different orders of this run of which a line says that they were applied.
-    pub orders: u64,
-}
-
-/// One service's container before the load and at the end. Times are the engine's, RFC 3339.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerLife {
-    pub t_us: u64,
-    pub service: String,
-    pub started_before: String,
-    pub started_after: String,
-    /// So often the engine started it again by itself.
-    pub restarts: u64,
-    /// The kernel ended it during the run because it took too much memory.
-    pub oom_killed: bool,
-}
-
-/// One line of `samples.ndjson`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Sample {
-    /// `depth` is the size of the index; `oldest_age_ms` is that of the oldest row, 0 when empty.
-    Outbox { t_us: u64, depth: u64, oldest_age_ms: u64 },
-    /// The leases of the outbox, by its index: for how long the one that ended first has been over, and for how long the
-    /// one that ends last goes on; 0 where there is none.
-    Leases { t_us: u64, depth: u64, overdue_ms: u64, furthest_ms: u64 },
-    /// What `/health` of a node said; `status` is `None` when it did not answer.
-    Health {
-        /// When the answer was there.
-        t_us: u64,
-        node: String,
-        http: Option<u16>,
-        status: Option<String>,
-        nats: Option<String>,
-        redis: Option<String>,
-        /// When the question was sent.
-        #[serde(default)]
-        asked_us: Option<u64>,
-        /// The status of `/health/live`, where it answered.
-        #[serde(default)]
-        live: Option<u16>,
-    },
-    /// The stream and one consumer per node, by durable name.
-    Stream { t_us: u64, messages: u64, last_sequence: u64, consumers: BTreeMap<String, ConsumerState> },
-    /// Container statistics.
-    Container {
-        t_us: u64,
-        service: String,
-        /// Of one processor, since the sample before; 0 in the first.
-        cpu_percent: f64,
-        /// Without the page cache that can be dropped.
-        memory_bytes: u64,
-        /// CPU time since the container was started; it begins at 0 again when it is started again.
-        #[serde(default)]
-        cpu_us: Option<u64>,
-    },
-    /// An observer could not read what it observes.
-    Blind { t_us: u64, observer: String, error: String },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsumerState {
-    pub pending: u64,
-    pub ack_pending: u64,
-    pub redelivered: u64,
 }
 
 #[cfg(test)]
