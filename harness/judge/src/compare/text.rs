@@ -42,10 +42,6 @@ fn side(label: &str, names: &[String]) -> String {
 
 fn line(change: &Change) -> String {
     let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| shown(change, value));
-    let percent = |share: f64| {
-        let digits = usize::from(share.abs() < 1.0);
-        format!("{:+.digits$} %", share * 100.0)
-    };
     let interval = change.interval.map_or_else(String::new, |(low, high)| format!("{} to {}", percent(low), percent(high)));
     let word = match change.outcome {
         Outcome::Worse => " W",
@@ -66,8 +62,28 @@ fn line(change: &Change) -> String {
     told.trim_end().to_owned()
 }
 
+/// From ten times on a percentage is hard to read.
+fn percent(share: f64) -> String {
+    if share >= 9.0 {
+        return format!("x {:.0}", share + 1.0);
+    }
+    let digits = usize::from(share.abs() < 1.0);
+    format!("{:+.digits$} %", share * 100.0)
+}
+
 fn shown(change: &Change, value: f64) -> String {
     let digits = if value.abs() >= 100.0 { 0 } else { 2 };
     let rounded = format!("{value:.digits$}").parse().unwrap_or(value);
     change.unit.show(rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn what_is_many_times_as_much_is_a_factor() {
+        let shown = [-0.5, 0.029, 1.0, 8.99, 9.0, 12_079.47].map(percent);
+        assert_eq!(shown, ["-50.0 %", "+2.9 %", "+100 %", "+899 %", "x 10", "x 12080"]);
+    }
 }
