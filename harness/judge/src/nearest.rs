@@ -4,8 +4,14 @@
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
-    let distances = known.into_iter().map(|name| (distance(word, name), name));
-    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= allowed).map(|(_, name)| name)
+    ranked(word, known).into_iter().next().filter(|(distance, _)| *distance <= allowed).map(|(_, name)| name)
+}
+
+/// All of `known`, from the nearest to the furthest; with how many slips of the pen lie between. Equal ones stay in their order.
+pub(crate) fn ranked<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
+    let mut ranked: Vec<(usize, &str)> = known.into_iter().map(|name| (distance(word, name), name)).collect();
+    ranked.sort_by_key(|(distance, _)| *distance);
+    ranked
 }
 
 /// Letters to put in, take out, replace, or swap with their neighbour.
@@ -40,6 +46,12 @@ pub(crate) fn with_guess(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distance_counts_slips() {
+        let pairs = [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "abc", 0), ("ramp", "rmap", 1)];
+        assert_eq!(pairs.map(|(one, other, _)| distance(one, other)), pairs.map(|(_, _, slips)| slips));
+    }
 
     #[test]
     fn slip_of_the_pen_is_understood_and_another_word_is_not() {

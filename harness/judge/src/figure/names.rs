@@ -3,6 +3,7 @@
 use super::Unit;
 use crate::figures::phases;
 use crate::history::OpKind;
+use crate::nearest::ranked;
 use crate::plan::SERVICES;
 
 /// The statistics of a distribution, by the last part of a name.
@@ -87,25 +88,7 @@ const SINGLE: [(&str, Unit); 10] = [
 
 /// The names that are most like `name`, best first.
 pub(crate) fn nearest(name: &str, known: &[(String, Unit)]) -> Vec<String> {
-    let mut ranked: Vec<(usize, &str)> = known.iter().map(|(known, _)| (distance(name, known), known.as_str())).collect();
-    ranked.sort_unstable();
-    ranked.into_iter().take(3).map(|(_, known)| known.to_owned()).collect()
-}
-
-/// Levenshtein's: how many letters have to be changed, put in or left out.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (column, against) in other.iter().enumerate() {
-            let changed = corner + usize::from(letter != *against);
-            corner = row[column + 1];
-            row[column + 1] = changed.min(corner + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
+    ranked(name, known.iter().map(|(known, _)| known.as_str())).into_iter().take(3).map(|(_, known)| known.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +126,5 @@ mod tests {
         assert_eq!(nearest("latency.plaice.p99", &all)[0], "latency.place.p99");
         assert_eq!(nearest("propagation.p95", &all)[..2], ["propagation.p90".to_owned(), "propagation.p99".to_owned()]);
         assert!(nearest("throughput.acked", &all).contains(&"throughput.acknowledged".to_owned()));
-        assert_eq!((distance("kitten", "sitting"), distance("", "abc"), distance("abc", "abc")), (3, 3, 0));
     }
 }
