@@ -134,7 +134,10 @@
       el("rect", { ...body, x: from, width: Math.max(1, to - from), class: "band" }, chart.svg);
       const left = el("rect", { ...body, x: to, width: Math.max(0, tail - to), class: "tail" }, chart.svg);
       el("title", {}, left).textContent = fault.name + ": its backlog drains";
-      if (chart === charts[0] && to - from > 30) el("text", { x: from + 3, y: TOP - 4 }, chart.svg).textContent = fault.name.slice(0, (to - from) / 6);
+      // A name reaches to where the next fault begins; one without room is in the table, and under the pointer.
+      const next = Math.min(chart.svg.clientWidth || 800, ...data.faults.map(each => inside(each.from)).filter(at => at > from));
+      const room = fault.from < state.from || fault.from > state.to ? 0 : next - from - 9;
+      if (chart === charts[0] && room > 30) el("text", { x: from + 3, y: TOP - 4 }, chart.svg).textContent = fault.name.slice(0, room / 6);
     }
     const end = data.load_end_ms;
     if (end > state.from && end < state.to) {
