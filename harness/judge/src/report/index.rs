@@ -114,7 +114,7 @@ fn row(run: &Listed) -> Vec<String> {
     let missed = if run.missed > 0 { format!(" <small class=\"missed\">{} missed</small>", run.missed) } else { String::new() };
     let partial = if run.complete { "" } else { " <small class=\"unknown\">partial</small>" };
     vec![
-        format!("<a href=\"{}\">{}</a>", escaped(&run.link), escaped(&run.started_at)),
+        format!("<a href=\"{}\">{}</a>", escaped(&run.link), escaped(&to_the_second(&run.started_at))),
         format!("<span class=\"{0}\">{0}</span>{missed}{partial}", run.verdict),
         run.seed.to_string(),
         escaped(&run.cluster),
@@ -155,6 +155,11 @@ fn line(name: &str, values: &[Option<f64>]) -> String {
         dots.concat(),
         escaped(&label)
     )
+}
+
+/// `2026-11-29 15:52:32`: a name in a table needs no fractions.
+fn to_the_second(rfc3339: &str) -> String {
+    rfc3339.replacen('T', " ", 1).chars().take(19).collect()
 }
 
 #[cfg(test)]
