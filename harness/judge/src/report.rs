@@ -192,6 +192,19 @@ pub struct Distribution {
     pub max: Option<f64>,
 }
 
+impl Distribution {
+    /// The share of the samples that each percentile stands for, and its value.
+    pub(crate) fn percentiles(&self) -> [(f64, Option<f64>); 5] {
+        [(0.5, self.p50), (0.9, self.p90), (0.99, self.p99), (0.999, self.p999), (0.9999, self.p9999)]
+    }
+
+    /// How many samples a percentile needs, where there are some and too few.
+    pub(crate) fn lacks(&self, (share, value): (f64, Option<f64>)) -> Option<u64> {
+        let (all, needed) = (self.count + self.censored, crate::figures::histogram::needed(share));
+        (value.is_none() && 0 < all && all < needed).then_some(needed)
+    }
+}
+
 /// A distribution over all nodes, and for each.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ByNode {

@@ -120,14 +120,8 @@ impl List {
 
 /// In the order of [`STATISTICS`]: the value, and the share of a percentile.
 fn statistics(of: &Distribution) -> [(Option<f64>, Option<f64>); 6] {
-    [
-        (of.p50, Some(0.5)),
-        (of.p90, Some(0.9)),
-        (of.p99, Some(0.99)),
-        (of.p999, Some(0.999)),
-        (of.p9999, Some(0.9999)),
-        (of.max, None),
-    ]
+    let [p50, p90, p99, p999, p9999] = of.percentiles().map(|(share, value)| (value, Some(share)));
+    [p50, p90, p99, p999, p9999, (of.max, None)]
 }
 
 fn note(of: &Distribution, value: Option<f64>, share: Option<f64>) -> String {

@@ -152,12 +152,13 @@ fn latencies(page: &mut Page, report: &Report) {
 }
 
 fn row(table: &mut Table, name: &str, distribution: &Distribution) {
+    let [p50, p90, p99, p999, _] = distribution.percentiles().map(|each| percentile(distribution, each));
     table.row(&[
         name.to_owned(),
-        percentile(distribution, 0.5, distribution.p50),
-        percentile(distribution, 0.9, distribution.p90),
-        percentile(distribution, 0.99, distribution.p99),
-        percentile(distribution, 0.999, distribution.p999),
+        p50,
+        p90,
+        p99,
+        p999,
         ms(distribution.max),
         count(distribution.count),
         count(distribution.censored),

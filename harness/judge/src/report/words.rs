@@ -1,7 +1,6 @@
 //! Figures and names as people read them, in the terminal and on the page.
 
 use super::{Distribution, FaultFigures};
-use crate::figures::histogram::needed;
 
 /// `12,345`.
 pub(crate) fn count(value: u64) -> String {
@@ -27,9 +26,8 @@ pub(super) fn ms(value: Option<f64>) -> String {
 }
 
 /// A percentile, or why there is none: `few` where too few samples lie behind it.
-pub(super) fn percentile(of: &Distribution, share: f64, value: Option<f64>) -> String {
-    let all = of.count + of.censored;
-    if value.is_none() && all > 0 && all < needed(share) { "few".to_owned() } else { ms(value) }
+pub(super) fn percentile(of: &Distribution, percentile: (f64, Option<f64>)) -> String {
+    if of.lacks(percentile).is_some() { "few".to_owned() } else { ms(percentile.1) }
 }
 
 /// Milliseconds as seconds; `-` for what was not measured.

@@ -1,7 +1,6 @@
 //! Tables of latencies: what a percentile was, or how many samples it lacks.
 
 use super::html::{Table, escaped};
-use crate::figures::histogram::needed;
 use crate::report::words::{count, ms, seconds};
 use crate::report::{Distribution, FaultPhase, Report};
 
@@ -10,25 +9,14 @@ pub(super) const COLUMNS: [&str; 9] = ["ms", "p50#", "p90#", "p99#", "p99.9#", "
 pub(super) const LEGEND: &str = "From the intended start, a stall counts for everybody who would have come meanwhile; from sending, it does not. A percentile of too few samples is not told, but how many it needs. Open: no end is known, longer than all others.";
 
 pub(super) fn row(name: &str, of: &Distribution) -> Vec<String> {
-    vec![
-        escaped(name),
-        told(of, 0.5, of.p50),
-        told(of, 0.9, of.p90),
-        told(of, 0.99, of.p99),
-        told(of, 0.999, of.p999),
-        told(of, 0.9999, of.p9999),
-        ms(of.max),
-        count(of.count),
-        count(of.censored),
-    ]
+    let [p50, p90, p99, p999, p9999] = of.percentiles().map(|each| told(of, each));
+    vec![escaped(name), p50, p90, p99, p999, p9999, ms(of.max), count(of.count), count(of.censored)]
 }
 
-fn told(of: &Distribution, share: f64, value: Option<f64>) -> String {
+fn told(of: &Distribution, percentile: (f64, Option<f64>)) -> String {
     let all = of.count + of.censored;
-    if value.is_some() || all == 0 || all >= needed(share) {
-        return ms(value);
-    }
-    format!("<small>too few: {} of {} needed</small>", count(all), count(needed(share)))
+    of.lacks(percentile)
+        .map_or_else(|| ms(percentile.1), |needed| format!("<small>too few: {} of {} needed</small>", count(all), count(needed)))
 }
 
 /// From each node to each.
@@ -70,16 +58,17 @@ pub(super) fn phases(report: &Report) -> String {
 }
 
 fn add(table: &mut Table, phase: &FaultPhase, what: &str, of: &Distribution) {
+    let [p50, p90, p99, p999, _] = of.percentiles().map(|each| told(of, each));
     table.row(&[
         format!("{} {}", phase.fault, escaped(&phase.name)),
         escaped(&phase.phase),
         seconds(Some(phase.from_ms)),
         seconds(Some(phase.until_ms)),
         escaped(what),
-        told(of, 0.5, of.p50),
-        told(of, 0.9, of.p90),
-        told(of, 0.99, of.p99),
-        told(of, 0.999, of.p999),
+        p50,
+        p90,
+        p99,
+        p999,
         ms(of.max),
         count(of.count),
         count(of.censored),
