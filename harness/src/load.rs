@@ -14,13 +14,11 @@ use std::time::Duration;
 
 use judge::history::Entry;
 use judge::plan::Plan;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
 use crate::recorder::Recorder;
 pub use pacing::Stopper;
-pub use workload::Tally;
 use workload::Workload;
 
 /// How long goose may take to start all users.
@@ -81,12 +79,6 @@ impl Load {
     #[must_use]
     pub fn epoch_us(&self) -> u64 {
         self.epoch_us
-    }
-
-    /// Counts so far, for the progress line.
-    #[must_use]
-    pub fn tally(&self) -> watch::Receiver<Tally> {
-        self.workload.tally()
     }
 
     /// Lets the schedule be cut short while somebody waits for its end.

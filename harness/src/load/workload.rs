@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use judge::history::{Complete, Entry, Invoke, Outcome};
+use judge::history::{Complete, Entry, Invoke};
 use judge::plan::{Plan, Slot};
 use tokio::sync::{Mutex, mpsc, watch};
 
@@ -14,19 +14,10 @@ use crate::cluster::Cluster;
 use crate::recorder::Recorder;
 
 /// Operations so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub invoked: u64,
-    pub ok: u64,
-    pub fail: u64,
-    pub info: u64,
-}
-
-impl Tally {
-    #[must_use]
-    pub fn in_flight(&self) -> u64 {
-        self.invoked - self.ok - self.fail - self.info
-    }
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    invoked: u64,
+    completed: u64,
 }
 
 #[derive(Debug)]
@@ -120,10 +111,6 @@ impl Workload {
         self.client_timeout
     }
 
-    pub(super) fn tally(&self) -> watch::Receiver<Tally> {
-        self.tally.subscribe()
-    }
-
     /// Hands a slot to the pool of its node.
     pub(super) fn offer(&self, due: Due) {
         if let Some(pool) = self.pools.get(due.slot.node) {
@@ -148,7 +135,7 @@ impl Workload {
     pub(super) async fn idle(&self) {
         let mut tally = self.tally.subscribe();
         let offered = || self.offered.load(Ordering::Relaxed);
-        let _ = tally.wait_for(|tally| tally.invoked == offered() && tally.in_flight() == 0).await;
+        let _ = tally.wait_for(|tally| tally.invoked == offered() && tally.completed == tally.invoked).await;
     }
 
     /// From now on users get no more slots.
@@ -192,11 +179,7 @@ impl Workload {
         let Verdict { outcome, status, replayed, answer, error } = verdict;
         let t_us = self.recorder.now_us();
         self.recorder.write(&Entry::Complete(Complete { t_us, op, outcome, status, replayed, answer, error }));
-        self.tally.send_modify(|tally| match outcome {
-            Outcome::Ok => tally.ok += 1,
-            Outcome::Fail => tally.fail += 1,
-            Outcome::Info => tally.info += 1,
-        });
+        self.tally.send_modify(|tally| tally.completed += 1);
     }
 
     pub(super) fn body(invoke: &Invoke) -> Vec<u8> {
