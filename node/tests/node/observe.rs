@@ -159,10 +159,11 @@ async fn a_trace_goes_from_the_request_to_every_node() {
     let response = response.expect("the node answers");
     assert_eq!(response.status(), StatusCode::CREATED);
     let body = response.text().await.expect("a body");
+    // Accepted is not yet published; what another node applied is.
+    two.wait_applied("traced").await;
     let message = space.stream().await.get_raw_message(1).await.expect("the message is there");
     assert_eq!(message.headers.get("traceparent").map(async_nats::HeaderValue::as_str), Some(TRACEPARENT));
     assert_eq!(message.payload, body.as_bytes(), "the payload is as it would be without");
-    two.wait_applied("traced").await;
 
     let broken = space.client.post(format!("{}/api/orders", one.url)).header("content-type", "application/json");
     let broken = broken.header("traceparent", "nonsense").body(order("untraced").to_string()).send().await;
