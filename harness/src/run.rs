@@ -35,8 +35,6 @@ use crate::{bring_up, final_reads, progress, review, settle};
 pub(crate) use footing::Surroundings;
 use footing::{Footing, Ready};
 
-/// How long the cluster may take to come to rest once everything is healed.
-const QUIESCENT_WITHIN: Duration = Duration::from_secs(60);
 const FINAL_READS_WITHIN: Duration = Duration::from_secs(120);
 /// The lease of an accepted row, by the contract.
 const LEASE: Duration = Duration::from_secs(5);
@@ -276,7 +274,8 @@ impl Stage<'_> {
         let cluster = footing.cluster();
         self.out.note("the load is over; waiting until every node has applied everything");
         self.enter(Phase::Quiescence);
-        let rest = settle::wait_for_quiescence(cluster, recorder, QUIESCENT_WITHIN, last_heal_us, LEASE);
+        let within = Duration::from_millis(job.plan.quiescent_within_ms);
+        let rest = settle::wait_for_quiescence(cluster, recorder, within, last_heal_us, LEASE);
         let Some(quiescence) = interrupted_or(self.interrupt, rest).await else { return };
         recorder.write(&Entry::Quiescence(quiescence));
         self.enter(Phase::FinalReads);

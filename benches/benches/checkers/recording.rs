@@ -50,6 +50,7 @@ pub(crate) fn plan(operations: u64) -> Plan {
         },
         faults: Vec::new(),
         durability_limit: false,
+        quiescent_within_ms: 60_000,
         expect: Expect::default(),
         guard: plan::Guard::default(),
         exercise: [].into(),

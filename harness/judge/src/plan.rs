@@ -54,6 +54,9 @@ pub struct Plan {
     /// What faults destroy from below is excused, within the rules of `durability`.
     #[serde(default)]
     pub durability_limit: bool,
+    /// How long after load and faults the cluster has to come to rest.
+    #[serde(default = "resolve::default_quiescent_within_ms")]
+    pub quiescent_within_ms: u64,
     pub expect: Expect,
     /// The least that the run must have put to the test, by counter name.
     pub exercise: BTreeMap<String, u64>,

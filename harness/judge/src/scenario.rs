@@ -4,6 +4,7 @@
 //! hypothesis = "stopping one node loses no accepted order"
 //!
 //! durability_limit = true     # excuse what a fault destroys from below (roll_back, purge_stream, delete_stream)
+//! quiescent_within = "60s"    # how long the cluster has to come to rest after load and faults; this is the default
 //!
 //! [cluster]
 //! nodes = 5                   # default 3
@@ -75,6 +76,7 @@ mod nemesis;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -97,6 +99,8 @@ pub struct Scenario {
     pub hypothesis: String,
     /// What faults destroy from below is excused.
     pub durability_limit: bool,
+    /// How long after load and faults the cluster has to come to rest.
+    pub quiescent_within: Duration,
     /// Of the cluster that it is run on.
     pub nodes: usize,
     pub load: LoadSpec,
@@ -128,6 +132,8 @@ struct Document {
     hypothesis: String,
     #[serde(default)]
     durability_limit: bool,
+    #[serde(default = "values::default_quiescent_within", deserialize_with = "values::duration")]
+    quiescent_within: Duration,
     #[serde(default)]
     cluster: ClusterSpec,
     load: LoadSpec,
@@ -144,6 +150,9 @@ struct Document {
 
 /// A scenario that draws its faults may name so many in `[expect]`.
 const FAULTS_MAX: usize = 64;
+
+/// How long a cluster has to come to rest where the scenario does not say: enough for a backlog of 50,000 orders to drain.
+pub const QUIESCENT_WITHIN: Duration = Duration::from_secs(60);
 
 /// How many nodes a cluster has where the scenario does not say.
 pub const NODES: usize = 3;
@@ -191,6 +200,7 @@ impl Scenario {
             name: error::stem(name).to_owned(),
             hypothesis: document.hypothesis.trim().to_owned(),
             durability_limit: document.durability_limit,
+            quiescent_within: document.quiescent_within,
             nodes: document.cluster.nodes,
             load: document.load,
             faults,

@@ -38,6 +38,7 @@ pub(crate) fn plan(operations: u64) -> Plan {
         faults: Vec::new(),
         guard: crate::plan::Guard::default(),
         durability_limit: false,
+        quiescent_within_ms: 60_000,
         expect: Expect::default(),
         exercise: BTreeMap::new(),
     }

@@ -85,6 +85,8 @@ pub enum PlanError {
         "durability_limit = true excuses what a fault destroys from below, and no fault of the plan does: purge_stream, delete_stream, roll_back; leave it out"
     )]
     NothingDestroyed,
+    #[error("quiescent_within is {given_ms} ms: give {least_ms} ms or more, so that a row whose owner died has been claimable")]
+    Quiescence { given_ms: u64, least_ms: u64 },
     #[error("[guard] {name} is {given_ms} ms: give 1000 ms or more")]
     Guard { name: &'static str, given_ms: u64 },
     #[error("{fault}: {source}")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, Recorded, checks, profile, random, targets};
 use crate::figure::{Names, Threshold, nearest};
 use crate::numbers::whole;
-use crate::scenario::{FaultSpec, GuardSpec, ProfileName, Scenario};
+use crate::scenario::{FaultSpec, GuardSpec, ProfileName, QUIESCENT_WITHIN, Scenario};
 use crate::seed::Stream;
 
 /// The least length of the steady state, and the least number of operations in it.
@@ -17,6 +17,10 @@ const PROCESS_HEADROOM: f64 = 1.2;
 
 /// A guard that looks more often than that is a load of its own.
 const GUARD_MIN: Duration = Duration::from_secs(1);
+
+/// In less than that it cannot be seen that a cluster will not come to rest: its services must be healthy for 7 s, of which
+/// 5 s are the time that a dead node's lease lasts.
+const QUIESCENT_WITHIN_MIN: Duration = Duration::from_secs(10);
 
 /// What the command line may change in a scenario.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,6 +71,7 @@ pub fn resolve(
         faults,
         guard: check_guard(&scenario.guard)?,
         durability_limit: scenario.durability_limit,
+        quiescent_within_ms: check_quiescent_within(scenario.quiescent_within)?,
         expect: Expect {
             propagation_p99_ms: scenario.expect.propagation_p99.map(millis_f64),
             recovery_ms: scenario.expect.recovery.map(millis_f64),
@@ -111,6 +116,18 @@ pub(super) fn guard(spec: &GuardSpec) -> Guard {
         probe: spec.probe.clone(),
         probe_every_ms: millis(spec.probe_every),
     }
+}
+
+/// Of plans that were made before it could be said.
+pub(super) fn default_quiescent_within_ms() -> u64 {
+    millis(QUIESCENT_WITHIN)
+}
+
+fn check_quiescent_within(given: Duration) -> Result<u64, PlanError> {
+    if given < QUIESCENT_WITHIN_MIN {
+        return Err(PlanError::Quiescence { given_ms: millis(given), least_ms: millis(QUIESCENT_WITHIN_MIN) });
+    }
+    Ok(millis(given))
 }
 
 fn check_guard(spec: &GuardSpec) -> Result<Guard, PlanError> {

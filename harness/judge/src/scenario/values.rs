@@ -18,6 +18,10 @@ pub(super) fn default_client_timeout() -> Duration {
     Duration::from_secs(2)
 }
 
+pub(super) fn default_quiescent_within() -> Duration {
+    super::QUIESCENT_WITHIN
+}
+
 pub(super) fn default_keys() -> Keys {
     Keys { repeat: 0.0, conflict: 0.0 }
 }

@@ -202,6 +202,19 @@ fn guards_that_could_not_look_in_time_are_refused() {
 }
 
 #[test]
+fn a_cluster_is_given_time_enough_to_be_found_at_rest() {
+    let within = |text: &str| {
+        let scenario = format!("hypothesis = \"h\"\n{text}\n[load]\nrate = 300\nduration = \"40s\"\n");
+        let scenario = Scenario::parse("x", &scenario).expect("a scenario");
+        resolve(&scenario, 1, &Overrides::default(), &["cluster-node-1".to_owned()], &Abilities::everything())
+    };
+    assert_eq!(within("").expect("it can be run").quiescent_within_ms, 60_000);
+    assert_eq!(within("quiescent_within = \"10s\"").expect("it can be run").quiescent_within_ms, 10_000);
+    let message = within("quiescent_within = \"9s\"").expect_err("it is too short").to_string();
+    assert!(message.contains("quiescent_within is 9000 ms: give 10000 ms or more"), "{message}");
+}
+
+#[test]
 fn repeated_fault_comes_so_often_at_equal_distances() {
     let repeated =
         |every: &str, target: &str| planned(&[format!("{}every = \"{every}\"\ntimes = 3\n", fault("10s", "5s", "stop", target))]);
