@@ -127,7 +127,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
 
 #[cfg(test)]
 mod tests {
-    use judge::history::{Entry, Header, NodeIdentity, Phase};
+    use judge::history::{Answer, Complete, Entry, Header, NodeIdentity, Outcome, Phase, Published, reads};
     use judge::plan::{Abilities, Overrides, resolve};
     use judge::scenario::Scenario;
 
@@ -135,12 +135,13 @@ mod tests {
     use crate::live::tests::{complete, invoke};
     use crate::recorder::Recorder;
 
-    /// The folder of a run that ended in the middle of a line, as on a full disk or by a SIGKILL.
-    fn cut_short(runs: &Path) -> RunFolder {
+    const NODE: &str = "cluster-node-1";
+
+    /// The folder of a run in which `happened`.
+    fn run(runs: &Path, happened: impl FnOnce(&Recorder)) -> RunFolder {
         let text = "hypothesis = \"x\"\n[load]\nprofile = \"constant\"\nrate = 300\nduration = \"75s\"\n";
         let scenario = Scenario::parse("x", text).expect("a scenario");
-        let roster = ["cluster-node-1".to_owned()];
-        let plan = resolve(&scenario, 7, &Overrides::default(), &roster, &Abilities::everything()).expect("a plan");
+        let plan = resolve(&scenario, 7, &Overrides::default(), &[NODE.to_owned()], &Abilities::everything()).expect("a plan");
         let folder = RunFolder::create(runs, &plan, jiff::Timestamp::UNIX_EPOCH).expect("a folder");
         let header = Header {
             format: judge::history::FORMAT,
@@ -149,20 +150,81 @@ mod tests {
             scenario: "x".into(),
             seed: 7,
             started_at: "2026-01-01T00:00:00Z".into(),
-            nodes: vec![NodeIdentity { name: "cluster-node-1".into(), id: "n1".into(), url: "http://127.0.0.1:1".into() }],
+            nodes: vec![NodeIdentity { name: NODE.into(), id: "n1".into(), url: "http://127.0.0.1:1".into() }],
             cluster: "compose".into(),
         };
         let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
         recorder.write(&Entry::Phase { t_us: 1_000, phase: Phase::Load });
-        for op in 0..50 {
-            recorder.write(&invoke(op, 2_000 + op));
-            recorder.write(&complete(op, 9_000 + op, judge::history::Outcome::Fail));
-        }
+        happened(&recorder);
         recorder.finish().expect("it can be written");
+        folder
+    }
+
+    /// The folder of a run that ended in the middle of a line, as on a full disk or by a SIGKILL.
+    fn cut_short(runs: &Path) -> RunFolder {
+        let folder = run(runs, |recorder| {
+            for op in 0..50 {
+                recorder.write(&invoke(op, 2_000 + op));
+                recorder.write(&complete(op, 9_000 + op, Outcome::Fail));
+            }
+        });
         let path = folder.path().join(HISTORY);
         let whole = std::fs::read(&path).expect("a history");
         std::fs::write(&path, &whole[..whole.len() - 20]).expect("it can be cut");
         folder
+    }
+
+    fn answer(order: u64, message_id: String) -> Answer {
+        Answer {
+            order_id: format!("n-{order}"),
+            customer_id: "n-c".into(),
+            amount_minor: Some(1),
+            message_id,
+            accepted_by: "n1".into(),
+            accepted_at: "2026-01-01T00:00:01.000001Z".into(),
+        }
+    }
+
+    /// The folder of a run of a cluster that acknowledges ten orders, publishes one of them twice under other ids, and applies none.
+    fn of_a_broken_cluster(runs: &Path) -> RunFolder {
+        run(runs, |recorder| {
+            for op in 0..10 {
+                recorder.write(&invoke(op, 2_000 + op * 100_000));
+                let Entry::Complete(answered) = complete(op, 3_000 + op * 100_000, Outcome::Ok) else {
+                    unreachable!("an answer")
+                };
+                let answer = Some(answer(op, format!("m-{op}")));
+                recorder.write(&Entry::Complete(Complete { status: Some(201), answer, error: None, ..answered }));
+            }
+            for sequence in 1..=2 {
+                let (message_id, stored_at) = (format!("m-other-{sequence}"), "2026-01-01T00:00:02.5Z".to_owned());
+                let answer = Some(answer(3, message_id.clone()));
+                recorder.write(&Entry::Published(Published { sequence, message_id, stored_at, answer }));
+            }
+            recorder.write(&Entry::FinalRead { t_us: 3_000_000, what: reads::STREAM.to_owned(), entries: 2, error: None });
+            recorder.write(&Entry::End { t_us: 4_000_000 });
+        })
+    }
+
+    #[test]
+    fn a_recording_that_went_elsewhere_is_judged_the_same_to_the_byte() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = of_a_broken_cluster(&folder.path().join("runs"));
+        let elsewhere = folder.path().join("brought from/another machine");
+        std::fs::create_dir_all(&elsewhere).expect("a folder");
+        let files = std::fs::read_dir(here.path()).expect("it is listed").filter_map(Result::ok);
+        for file in files.filter(|file| file.path().is_file()) {
+            std::fs::copy(file.path(), elsewhere.join(file.file_name())).expect("it is copied");
+        }
+        compress::compress(&elsewhere.join(HISTORY), 0).expect("it is compressed");
+        let judged = |folder: &RunFolder| {
+            let report = review(folder).expect("it can be judged");
+            assert_eq!(report.verdict, Verdict::Invalid, "{}", report.reason);
+            std::fs::read(folder.path().join("report.json")).expect("a report")
+        };
+        let first = judged(&here);
+        assert!(first == judged(&RunFolder::open(&elsewhere)), "elsewhere, and compressed");
+        assert!(first == judged(&here), "at another time");
     }
 
     #[test]
