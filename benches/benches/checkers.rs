@@ -3,6 +3,7 @@
 //! Recordings are generated while they are read, so that neither a disk nor a file of gigabytes is needed: a correct
 //! cluster of three nodes, with replays and conflicts. For each operation there are three observations: sights on feeds, and what
 //! the final reads found. Sizes are run in turn in one process, so that the peak of memory is that of the largest so far.
+//! With `ten-each` there are ten operations on every order, replays and conflicts: what is the most work for linearizability.
 
 mod checkers {
     pub(super) mod recording;
@@ -12,7 +13,7 @@ use std::error::Error;
 use std::io::{BufReader, Write as _};
 use std::time::Instant;
 
-use checkers::recording::{Recording, plan};
+use checkers::recording::{MIXED, Recording, TEN_EACH, plan};
 use judge::verdict::Verdict;
 
 const SIZES: [u64; 2] = [100_000, 1_000_000];
@@ -20,11 +21,12 @@ const SIZES: [u64; 2] = [100_000, 1_000_000];
 fn main() -> Result<(), Box<dyn Error>> {
     let asked: Vec<u64> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if asked.is_empty() { SIZES.to_vec() } else { asked };
+    let round = if std::env::args().any(|argument| argument == "ten-each") { TEN_EACH } else { MIXED };
     let mut out = std::io::stdout().lock();
     writeln!(out, "operations  observations   read s  judge s  µs/operation  peak MiB")?;
     for operations in sizes {
-        let recording = Recording::new(operations);
-        let plan = plan(operations);
+        let recording = Recording::new(round, operations);
+        let plan = plan(round, operations);
         let observations = recording.observations();
         let begun = Instant::now();
         let history = judge::history::read(BufReader::with_capacity(1 << 20, recording))?;

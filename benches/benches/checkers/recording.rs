@@ -9,11 +9,12 @@ use judge::history::{
 use judge::plan::{self, Expect, Keys, Load, Plan, Profile};
 
 const NODES: [&str; 3] = ["cluster-node-1", "cluster-node-2", "cluster-node-3"];
+/// The operations of one round, which its recording repeats: the order of the round that each is about, and what it asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round(&'static [(u64, OpKind)]);
+
 /// Eight operations on three orders: three are new, four are replays, one is a conflict.
-const OPERATIONS: u64 = 8;
-const ORDERS: u64 = 3;
-/// The orders of the eight operations, and what each asks.
-const ROUND: [(u64, OpKind); 8] = [
+pub(crate) const MIXED: Round = Round(&[
     (0, OpKind::Place),
     (1, OpKind::Place),
     (2, OpKind::Place),
@@ -22,7 +23,20 @@ const ROUND: [(u64, OpKind); 8] = [
     (2, OpKind::Conflict),
     (2, OpKind::Replay),
     (0, OpKind::Replay),
-];
+]);
+/// Ten operations on each order: a million are on a hundred thousand orders.
+pub(crate) const TEN_EACH: Round = Round(&[
+    (0, OpKind::Place),
+    (0, OpKind::Replay),
+    (0, OpKind::Replay),
+    (0, OpKind::Conflict),
+    (0, OpKind::Replay),
+    (0, OpKind::Replay),
+    (0, OpKind::Replay),
+    (0, OpKind::Conflict),
+    (0, OpKind::Replay),
+    (0, OpKind::Replay),
+]);
 const START_US: u64 = 2_000_000;
 /// Between two operations: ten thousand in a second.
 const GAP_US: u64 = 100;
@@ -31,7 +45,7 @@ const CUSTOMERS: u64 = 1_000;
 const WALL_US: i64 = 1_767_225_600_000_000;
 
 /// The plan that the recording is one of.
-pub(crate) fn plan(operations: u64) -> Plan {
+pub(crate) fn plan(round: Round, operations: u64) -> Plan {
     Plan {
         format: plan::FORMAT,
         scenario: "made up".to_owned(),
@@ -41,7 +55,7 @@ pub(crate) fn plan(operations: u64) -> Plan {
         load: Load {
             profile: Profile::Constant,
             rate: 1e6 / GAP_US as f64,
-            duration_ms: rounds(operations) * OPERATIONS * GAP_US / 1_000,
+            duration_ms: round.times(operations) * round.operations() * GAP_US / 1_000,
             warm_up_ms: 0,
             client_timeout_ms: 2_000,
             processes_per_node: 100,
@@ -57,15 +71,42 @@ pub(crate) fn plan(operations: u64) -> Plan {
     }
 }
 
-fn rounds(operations: u64) -> u64 {
-    operations.div_ceil(OPERATIONS)
+impl Round {
+    fn operations(self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn orders(self) -> u64 {
+        self.0.iter().map(|(order, _)| order + 1).max().unwrap_or(0)
+    }
+
+    fn times(self, operations: u64) -> u64 {
+        operations.div_ceil(self.operations())
+    }
+
+    /// When the order was placed: its round begins with the new orders.
+    fn placed_us(self, order: u64) -> u64 {
+        START_US + (order / self.orders() * self.operations() + order % self.orders()) * GAP_US
+    }
+
+    fn answer(self, order: u64) -> Answer {
+        Answer {
+            order_id: id(order),
+            customer_id: customer(order),
+            amount_minor: Some(amount(order)),
+            message_id: message(order),
+            accepted_by: NODES[usize::try_from(order % 3).unwrap_or(0)].to_owned(),
+            accepted_at: wall(self.placed_us(order) + 50),
+        }
+    }
 }
 
 /// Reads as `history.ndjson` does.
 pub(crate) struct Recording {
+    round: Round,
     rounds: u64,
-    /// The next round, and the stage of the recording that it belongs to.
-    round: u64,
+    /// Which round comes next, and the stage of the recording that it belongs to.
+    next: u64,
     stage: Stage,
     bytes: Vec<u8>,
     given: usize,
@@ -82,14 +123,15 @@ enum Stage {
 }
 
 impl Recording {
-    pub(crate) fn new(operations: u64) -> Self {
+    pub(crate) fn new(round: Round, operations: u64) -> Self {
         let ledger = vec![(0, 0); usize::try_from(CUSTOMERS).unwrap_or(0)];
-        Self { rounds: rounds(operations), round: 0, stage: Stage::Beginning, bytes: Vec::new(), given: 0, ledger }
+        let (rounds, stage) = (round.times(operations), Stage::Beginning);
+        Self { round, rounds, next: 0, stage, bytes: Vec::new(), given: 0, ledger }
     }
 
     /// Sights, projections, messages and records.
     pub(crate) fn observations(&self) -> u64 {
-        self.rounds * ORDERS * 8
+        self.rounds * self.round.orders() * 8
     }
 
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
@@ -114,9 +156,9 @@ impl Recording {
 
     /// After each round the next one; after the last, the next stage.
     fn advance(&mut self, next: Stage) {
-        self.round += 1;
-        if self.round == self.rounds {
-            (self.round, self.stage) = (0, next);
+        self.next += 1;
+        if self.next == self.rounds {
+            (self.next, self.stage) = (0, next);
         }
     }
 
@@ -141,9 +183,9 @@ impl Recording {
     }
 
     fn load(&mut self) -> io::Result<()> {
-        let first = self.round * OPERATIONS;
-        for (op, (order, kind)) in (first..).zip(ROUND) {
-            let order = self.round * ORDERS + order;
+        let first = self.next * self.round.operations();
+        for (op, (order, kind)) in (first..).zip(self.round.0.iter().copied()) {
+            let order = self.next * self.round.orders() + order;
             let at_us = START_US + op * GAP_US;
             let amount_minor = amount(order) + u64::from(kind == OpKind::Conflict);
             let node = NODES[usize::try_from(op % 3).unwrap_or(0)].to_owned();
@@ -164,21 +206,21 @@ impl Recording {
                 OpKind::Replay => (Outcome::Ok, 200),
                 OpKind::Conflict => (Outcome::Fail, 409),
             };
-            let answer = (outcome == Outcome::Ok).then(|| answer(order));
+            let answer = (outcome == Outcome::Ok).then(|| self.round.answer(order));
             let (t_us, replayed) = (at_us + 80, status == 200);
             self.put(&Entry::Complete(Complete { t_us, op, outcome, status: Some(status), replayed, answer, error: None }))?;
         }
         for order in self.orders() {
             for node in NODES {
                 self.put(&Entry::Seen(Seen {
-                    t_us: placed_us(order) + 900,
+                    t_us: self.round.placed_us(order) + 900,
                     node: node.to_owned(),
                     position: order + 1,
                     order_id: id(order),
                     message_id: message(order),
                     sequence: order + 1,
-                    accepted_at: wall(placed_us(order) + 50),
-                    applied_at: wall(placed_us(order) + 500),
+                    accepted_at: wall(self.round.placed_us(order) + 50),
+                    applied_at: wall(self.round.placed_us(order) + 500),
                 }))?;
             }
         }
@@ -193,7 +235,7 @@ impl Recording {
 
     fn final_reads(&mut self) -> io::Result<()> {
         for order in self.orders() {
-            let answer = answer(order);
+            let answer = self.round.answer(order);
             let (customer_id, amount_minor, message_id) = (customer(order), Some(amount(order)), message(order));
             if let Some(account) = self.ledger.get_mut(usize::try_from(order % CUSTOMERS).unwrap_or(0)) {
                 *account = (account.0 + 1, account.1 + amount(order));
@@ -208,10 +250,10 @@ impl Recording {
                     amount_minor,
                     message_id: message_id.clone(),
                     applied: 1,
-                    applied_at: wall(placed_us(order) + 500),
+                    applied_at: wall(self.round.placed_us(order) + 500),
                 }))?;
             }
-            let stored_at = wall(placed_us(order) + 200);
+            let stored_at = wall(self.round.placed_us(order) + 200);
             self.put(&Entry::Published(Published {
                 sequence: order + 1,
                 message_id: message(order),
@@ -225,7 +267,7 @@ impl Recording {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        let (orders, t_us) = (self.rounds * ORDERS, self.end_us() + 1_000);
+        let (orders, t_us) = (self.rounds * self.round.orders(), self.end_us() + 1_000);
         let accounts = std::mem::take(&mut self.ledger);
         let customers =
             (0..).zip(&accounts).filter(|(_, (count, _))| *count > 0).map(|(number, account)| (customer(number), *account));
@@ -247,11 +289,12 @@ impl Recording {
     }
 
     fn orders(&self) -> std::ops::Range<u64> {
-        self.round * ORDERS..(self.round + 1) * ORDERS
+        let each = self.round.orders();
+        self.next * each..(self.next + 1) * each
     }
 
     fn end_us(&self) -> u64 {
-        START_US + self.rounds * OPERATIONS * GAP_US + 10_000_000
+        START_US + self.rounds * self.round.operations() * GAP_US + 10_000_000
     }
 }
 
@@ -265,11 +308,6 @@ impl Read for Recording {
         self.given += count;
         Ok(count)
     }
-}
-
-/// When the order was placed: its round begins with the new orders.
-fn placed_us(order: u64) -> u64 {
-    START_US + (order / ORDERS * OPERATIONS + order % ORDERS) * GAP_US
 }
 
 fn id(order: u64) -> String {
@@ -287,17 +325,6 @@ fn message(order: u64) -> String {
 
 fn amount(order: u64) -> u64 {
     100 + order * 2
-}
-
-fn answer(order: u64) -> Answer {
-    Answer {
-        order_id: id(order),
-        customer_id: customer(order),
-        amount_minor: Some(amount(order)),
-        message_id: message(order),
-        accepted_by: NODES[usize::try_from(order % 3).unwrap_or(0)].to_owned(),
-        accepted_at: wall(placed_us(order) + 50),
-    }
 }
 
 fn wall(t_us: u64) -> String {

@@ -15,6 +15,13 @@ use crate::verdict::{Finding, OrderLife, Verdict};
 /// More operations than this are not searched for a smaller set.
 const SEARCHED: usize = 300;
 
+/// For whoever meets these for the first time.
+const WORDS: &str = "words
+  operation: one request, numbered over the whole run; retries and replays of an order are operations of their own
+  message: the id that a node gives an order when it accepts it, the same in record, outbox and stream
+  idempotency record and outbox row are written in one step, before the answer; the row is removed once the stream has the message
+  ~ before a time: by the clock of a node or a store";
+
 /// What is known of one order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
@@ -116,16 +123,17 @@ impl Explanation {
         };
         block("what was sent, and what became of it", self.claims.clone());
         let told = |finding: &Finding| {
-            format!("{} ({}): {}", finding.name, finding.verdict, finding.evidence.first().unwrap_or(&finding.summary))
+            format!("checker {}, {}: {}", finding.name, finding.verdict, finding.evidence.first().unwrap_or(&finding.summary))
         };
         block("what is wrong or open", self.findings.iter().map(told).collect());
         block("what happened, from the start of the load", self.timeline.clone());
-        block("faults over it", self.life.faults.clone());
+        block("faults while it was on its way, or up to 5 s later", self.life.faults.clone());
         let smallest = self.smallest.iter().map(|(checker, ops)| {
             let ops: Vec<String> = ops.iter().map(u64::to_string).collect();
             format!("{checker}: operation {}", ops.join(", "))
         });
-        block("the fewest operations that show it", smallest.collect());
+        block("the fewest operations with which the checker still finds it", smallest.collect());
+        text.push(format!("\n{WORDS}"));
         text.join("\n") + "\n"
     }
 }

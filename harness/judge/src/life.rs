@@ -43,12 +43,12 @@ fn reached(case: &Case<'_>, order: Order<'_>, applied: &[NodeIx]) -> (Stage, Str
     if let Some(message) = order.published().first() {
         return (Stage::Published, format!("published as sequence {}, applied nowhere", message.sequence));
     }
-    let never = if history.has_read(reads::STREAM) { "never published" } else { "the stream was not read" };
+    let never = if history.has_read(reads::STREAM) { "not in the stream" } else { "the stream was not read" };
     if let Some(row) = order.rows().first() {
         return (Stage::Stored, format!("in the outbox ({}), {never}", row_state(row.state)));
     }
     if !order.records().is_empty() {
-        let row = if history.has_read(reads::OUTBOX) { "its outbox row is gone" } else { "the outbox was not read" };
+        let row = if history.has_read(reads::OUTBOX) { "no outbox row is left" } else { "the outbox was not read" };
         return (Stage::Stored, format!("recorded as accepted, {row}, {never}"));
     }
     let ops = || order.ops().iter();
@@ -154,7 +154,7 @@ fn status(op: &Op) -> String {
 /// A claim's content as people read it.
 pub(crate) fn content(customer_id: &str, amount_minor: Option<u64>) -> String {
     let amount = amount_minor.map_or("an inexact amount".to_owned(), money);
-    format!("{customer_id} {amount}")
+    format!("{customer_id} for {amount}")
 }
 
 /// Minor units as an amount, e.g. `12.30`.

@@ -71,11 +71,11 @@ mod tests {
         let finding = story.finding("lost");
         assert_eq!(finding.verdict, Verdict::Invalid);
         assert_eq!(finding.orders[0].stage, Stage::Stored);
-        assert_eq!(finding.orders[0].reached, "recorded as accepted, its outbox row is gone, never published");
+        assert_eq!(finding.orders[0].reached, "recorded as accepted, no outbox row is left, not in the stream");
         story.no_record(5);
         let finding = story.finding("lost");
         assert_eq!(finding.orders[0].stage, Stage::Answered);
-        assert_eq!(finding.orders[0].reached, "answered 201 by cluster-node-3, no record, never published");
+        assert_eq!(finding.orders[0].reached, "answered 201 by cluster-node-3, no record, not in the stream");
     }
 
     #[test]

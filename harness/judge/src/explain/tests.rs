@@ -12,10 +12,10 @@ fn lost_order_is_told_stage_by_stage_with_the_operation_that_was_promised() {
     assert_eq!(told.smallest, [("lost".to_owned(), vec![100])]);
     let text = told.text();
     for wanted in [
-        "run-customer-1 4.29: acknowledged; LOST: it is missing on cluster-node-1, cluster-node-2, cluster-node-3",
-        "+0.040 s  operation 4: intended for cluster-node-2, run-customer-1 4.29",
+        "run-customer-1 for 4.29: acknowledged; LOST: it is missing on cluster-node-1, cluster-node-2, cluster-node-3",
+        "+0.040 s  operation 4: intended for cluster-node-2, run-customer-1 for 4.29",
         "operation 4: answered 201, message m-4",
-        "at the end: idempotency record of run-customer-1 4.29, message m-4",
+        "at the end: idempotency record of run-customer-1 for 4.29, message m-4",
         "at the end: nothing in stream",
         "at the end: nothing in projection cluster-node-1",
     ] {

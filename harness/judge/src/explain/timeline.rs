@@ -1,10 +1,13 @@
 //! An order's life in order of time, stage by stage, with the steps of the faults over it.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::case::Case;
-use crate::history::{Op, OrderIx, Outcome, Step, Wall, wall_us};
+use crate::history::{Op, OrderIx, Outcome, Quiescence, Step, Wall, wall_us};
 use crate::life::content;
 
-/// Steps of faults are told so long before and after the order's own.
+/// Faults are told, from beginning to end, of which a step is so near the order's own.
 const AROUND_US: u64 = 6_000_000;
 
 #[derive(Debug)]
@@ -90,28 +93,38 @@ fn fault_steps(case: &Case<'_>, own: &[Moment]) -> Vec<Moment> {
     let first_us = own.iter().map(|moment| moment.t_us).min().unwrap_or(0).saturating_sub(AROUND_US);
     let last_us = own.iter().map(|moment| moment.t_us).max().unwrap_or(0) + AROUND_US;
     let near = case.history.faults.iter().filter(|step| (first_us..=last_us).contains(&step.t_us));
-    near.filter_map(|step| {
-        let fault = case.plan.faults.get(step.fault)?;
-        let what = match step.step {
-            Step::Inject => "is being injected",
-            Step::EffectVerified => "is in force",
-            Step::Ineffective => "could not be shown to be in force",
-            Step::Heal => "is being healed",
-            Step::HealVerified => "is over",
-            Step::Unhealed => "could not be shown to be over",
-            Step::Injected | Step::Healed => return None,
-        };
-        let what = format!("FAULT {}: {} {what}", step.fault + 1, fault.label_on(std::slice::from_ref(&step.target)));
-        Some(Moment { t_us: step.t_us, by_their_clock: false, what })
-    })
-    .collect()
+    let near: BTreeSet<usize> = near.map(|step| step.fault).collect();
+    let steps = case.history.faults.iter().filter(|step| near.contains(&step.fault));
+    steps
+        .filter_map(|step| {
+            let fault = case.plan.faults.get(step.fault)?;
+            let what = match step.step {
+                Step::Inject => "is being injected",
+                Step::EffectVerified => "is in force",
+                Step::Ineffective => "could not be shown to be in force",
+                Step::Heal => "is being healed",
+                Step::HealVerified => "is over",
+                Step::Unhealed => "could not be shown to be over",
+                Step::Injected | Step::Healed => return None,
+            };
+            let what = format!("FAULT {}: {} {what}", step.fault + 1, fault.label_on(std::slice::from_ref(&step.target)));
+            Some(Moment { t_us: step.t_us, by_their_clock: false, what })
+        })
+        .collect()
+}
+
+/// Whether what is then missing is lost, or may have been late.
+fn rest_line(case: &Case<'_>, rest: &Quiescence) -> String {
+    let at = case.edges.ms(rest.t_us) / 1_000.0;
+    let how = if rest.reached { "the cluster had come to rest" } else { "the cluster had not come to rest" };
+    format!("at the end: {how} at {at:+.3} s, {:.1} s after load and faults", Duration::from_millis(rest.waited_ms).as_secs_f64())
 }
 
 /// What the final reads found, and where they found nothing.
 fn at_the_end(case: &Case<'_>, number: OrderIx) -> Vec<String> {
     let history = case.history;
     let order = history.order(number);
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = history.quiescence.iter().map(|rest| rest_line(case, rest)).collect();
     for record in order.records().iter() {
         let content = content(history.text(record.customer_id), record.amount_minor);
         lines.push(format!("at the end: idempotency record of {content}, message {}", history.text(record.message_id)));

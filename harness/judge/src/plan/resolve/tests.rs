@@ -204,7 +204,7 @@ fn guards_that_could_not_look_in_time_are_refused() {
 #[test]
 fn a_cluster_is_given_time_enough_to_be_found_at_rest() {
     let within = |text: &str| {
-        let scenario = format!("hypothesis = \"h\"\n{text}\n[load]\nrate = 300\nduration = \"40s\"\n");
+        let scenario = format!("hypothesis = \"h\"\n{text}\n[load]\nprofile = \"constant\"\nrate = 300\nduration = \"40s\"\n");
         let scenario = Scenario::parse("x", &scenario).expect("a scenario");
         resolve(&scenario, 1, &Overrides::default(), &["cluster-node-1".to_owned()], &Abilities::everything())
     };

@@ -59,7 +59,7 @@ fn findings_name_orders_and_the_stage_that_each_reached() {
     let text = summary(&bad_run(), 80, false);
     for part in [
         "run-5: missing on",
-        "reached: recorded as accepted, its outbox row is gone,",
+        "reached: recorded as accepted, no outbox row is left,",
         "run-30: applied 2",
         "kill majority",
         "injection   ms from plan to call p50 -,",
