@@ -131,3 +131,44 @@ fn unread(case: &Case<'_>) -> Option<String> {
     let node = || case.required.iter().find(|node| !case.has_projection(**node));
     stores.map(str::to_owned).or_else(|| node().map(|node| reads::projection(case.history.node_name(*node))))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Entry, OpKind, Outcome};
+    use crate::testing::{Story, amount, id, intended_us};
+    use crate::verdict::Verdict;
+
+    /// Order 4, and another content of it of which no client learnt the outcome; only the second left traces.
+    fn only_the_other_content_left_traces() -> Story {
+        let mut story = Story::good(20);
+        story.invoke(100, 4, 0, OpKind::Conflict, intended_us(4) + 1_000);
+        story.complete(100, intended_us(4) + 2_000_000, Outcome::Info, None, false, None);
+        for entry in &mut story.entries {
+            match entry {
+                Entry::Record(record) if record.order_id == id(4) => record.amount_minor = Some(amount(4) + 1),
+                Entry::Projection(held) if held.order_id == id(4) => held.amount_minor = Some(amount(4) + 1),
+                Entry::Published(found) => {
+                    let of_it = found.answer.iter_mut().filter(|answer| answer.order_id == id(4));
+                    of_it.for_each(|answer| answer.amount_minor = Some(amount(4) + 1));
+                }
+                _ => {}
+            }
+        }
+        story
+    }
+
+    #[test]
+    fn content_with_traces_beside_one_that_was_acknowledged_is_unresolved() {
+        let report = only_the_other_content_left_traces().report();
+        assert_eq!((report.orders.lost, report.orders.unresolved, report.orders.recovered), (1, 1, 0));
+    }
+
+    #[test]
+    fn content_with_traces_beside_one_without_any_is_recovered() {
+        let mut story = only_the_other_content_left_traces();
+        story.give_up(4);
+        let report = story.report();
+        assert_eq!((report.orders.recovered, report.orders.absent, report.orders.unresolved), (1, 1, 0));
+        assert_eq!(report.verdict, Verdict::Valid, "{}", report.reason);
+    }
+}

@@ -185,6 +185,9 @@ mod tests {
         assert_eq!(Finding::valid("x", "").with(all.clone()).evidence, all);
         let many = Finding::valid("x", "").with(lines(1_000).collect::<Evidence>()).evidence;
         assert_eq!((&many[..NAMED], many[NAMED].as_str(), many.len()), (&all[..], "and 990 more", NAMED + 1));
+        let counted = |count: usize| lines(count).collect::<Evidence>();
+        assert_eq!((counted(0).len(), counted(0).is_empty()), (0, true));
+        assert_eq!((counted(1_000).len(), counted(1).is_empty()), (1_000, false));
     }
 
     #[test]

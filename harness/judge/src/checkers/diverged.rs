@@ -197,4 +197,22 @@ mod tests {
         restless.quiescence = None;
         assert_eq!((restless.report().diverged, restless.report().verdict), (None, Verdict::Unknown));
     }
+
+    #[test]
+    fn difference_is_told_with_what_each_node_holds_and_agreement_with_how_much() {
+        let evidence = Story::good(20).finding("diverged").evidence;
+        assert!(evidence[0].starts_with("cluster-node-1: 20 orders, digest "), "{evidence:?}");
+        let mut differs = Story::good(20);
+        differs.projection_mut(1, 4).amount_minor = Some(7);
+        differs.forget_on(&[1], 5);
+        let finding = differs.finding("diverged");
+        let lines = [
+            "run-4: cluster-node-1 holds run-customer-1 for 4.29, applied 1x, cluster-node-2 run-customer-1 for 0.07, applied 1x",
+            "run-5: cluster-node-1 holds run-customer-2 for 5.29, applied 1x, cluster-node-2 nothing",
+        ];
+        assert_eq!(finding.evidence[..2], lines);
+        let mut restless = Story::good(20);
+        restless.quiescence = None;
+        assert_eq!(restless.finding("diverged").summary, "no difference was found, but the cluster was not quiescent");
+    }
 }

@@ -177,7 +177,9 @@ mod tests {
         let mut story = Story::good(20);
         let other = Answer { message_id: "other".to_owned(), ..answer(4) };
         story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(other));
-        assert_eq!(story.finding("duplicated").count, 1);
+        let finding = story.finding("duplicated");
+        assert_eq!(finding.count, 1);
+        assert_eq!(finding.evidence, ["run-4: acknowledged under 2 message ids: m-4, other"]);
     }
 
     #[test]
@@ -201,5 +203,37 @@ mod tests {
         let node = NODES[0].to_owned();
         story.entries.push(Entry::Confirm { t_us: intended_us(3) + 9_000, node, order_id: id(3), status: 200, applied: Some(2) });
         assert_eq!(story.finding("duplicated").count, 1);
+    }
+
+    #[test]
+    fn confirming_read_that_tells_one_application_is_no_duplicate() {
+        let mut story = Story::good(20);
+        let node = NODES[0].to_owned();
+        story.entries.push(Entry::Confirm { t_us: intended_us(3) + 9_000, node, order_id: id(3), status: 200, applied: Some(1) });
+        assert_eq!(story.finding("duplicated").verdict, Verdict::Valid);
+    }
+
+    /// Order 4 is in the stream again, so much later.
+    fn published_again(message_id: &str, after_us: u64) -> Story {
+        let mut story = Story::good(20);
+        story.publish(4, 900, message_id);
+        let Some(Entry::Published(late)) = story.entries.last_mut() else { unreachable!("it was pushed last") };
+        late.stored_at = wall(intended_us(4) + 6_000 + after_us);
+        story
+    }
+
+    #[test]
+    fn window_of_deduplication_ends_after_two_minutes_and_holds_for_one_message_id_alone() {
+        let verdict = |message_id: &str, after_us| published_again(message_id, after_us).finding("duplicated").verdict;
+        assert_eq!(verdict(&message(4), 120_000_000), Verdict::Invalid);
+        assert_eq!(verdict(&message(4), 120_000_001), Verdict::Valid);
+        assert_eq!(verdict("other", 120_000_001), Verdict::Invalid, "the stream never takes two ids for one");
+    }
+
+    #[test]
+    fn message_that_was_read_twice_is_not_twice_in_the_stream() {
+        let mut story = Story::good(20);
+        story.publish(4, 5, &message(4));
+        assert_eq!(story.finding("duplicated").verdict, Verdict::Valid);
     }
 }

@@ -111,7 +111,7 @@ fn replayed_first(order: Order<'_>) -> Option<&Op> {
 
 #[cfg(test)]
 mod tests {
-    use crate::history::{Answer, Entry, OpKind, Outcome};
+    use crate::history::{Answer, Entry, OpKind, Outcome, Row, RowState};
     use crate::testing::{Story, answer, id, intended_us};
     use crate::verdict::Verdict;
 
@@ -202,5 +202,54 @@ mod tests {
         story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(other));
         assert_eq!(story.finding("forgotten").verdict, Verdict::Valid);
         assert_eq!(story.finding("duplicated").verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn attempt_that_was_sent_in_the_moment_of_the_acknowledgement_is_concurrent_with_it() {
+        let sent_after = |us: u64| {
+            let mut story = Story::good(20);
+            // It is recorded as sent 100 us after it was meant to be.
+            story.invoke(100, 4, 0, OpKind::Replay, intended_us(4) + 4_900 + us);
+            story.complete(100, intended_us(4) + 9_000, Outcome::Ok, Some(201), false, Some(answer(4)));
+            story.finding("forgotten").verdict
+        };
+        assert_eq!((sent_after(0), sent_after(1)), (Verdict::Valid, Verdict::Invalid));
+    }
+
+    #[test]
+    fn answer_without_the_mark_of_a_replay_is_one_as_new() {
+        let mut story = Story::good(20);
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(answer(4)));
+        story.end_mut(100).replayed = false;
+        assert_eq!(story.finding("forgotten").verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn outbox_row_has_to_stand_under_the_acknowledged_message_id_too() {
+        let with_row = |message_id: &str| {
+            let mut story = Story::good(20);
+            story.entries.push(Entry::Row(Row {
+                message_id: message_id.to_owned(),
+                state: RowState::Pending,
+                order_id: Some(id(4)),
+                attempts: Some(1),
+                last_error: None,
+            }));
+            story.finding("forgotten").verdict
+        };
+        assert_eq!((with_row("m-4"), with_row("other")), (Verdict::Valid, Verdict::Invalid));
+    }
+
+    #[test]
+    fn first_attempt_is_told_from_one_that_ran_beside_another() {
+        let other_sent_after = |us: u64| {
+            let mut story = Story::good(20);
+            story.end_mut(4).status = Some(200);
+            story.end_mut(4).replayed = true;
+            story.invoke(100, 4, 0, OpKind::Replay, intended_us(4) + 4_900 + us);
+            story.complete(100, intended_us(4) + 9_000, Outcome::Ok, Some(200), true, Some(answer(4)));
+            story.finding("forgotten").evidence.len()
+        };
+        assert_eq!((other_sent_after(0), other_sent_after(1), other_sent_after(2)), (0, 1, 1));
     }
 }

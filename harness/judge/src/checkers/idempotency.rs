@@ -157,6 +157,27 @@ mod tests {
         assert_eq!(story.finding("idempotency").verdict, Verdict::Valid, "nobody was told anything else");
     }
 
+    #[test]
+    fn two_contents_are_found_though_each_has_an_answer_of_its_own() {
+        let mut story = Story::good(20);
+        let other = Answer { amount_minor: Some(amount(4) + 1), message_id: "other".to_owned(), ..answer(4) };
+        story.again(100, 4, OpKind::Conflict, Outcome::Ok, 200, Some(other));
+        let told =
+            "two contents were acknowledged: run-customer-1 for 4.29 to operation 4, run-customer-1 for 4.30 to operation 100";
+        assert_eq!(story.finding("idempotency").evidence, [format!("run-4: {told}")]);
+    }
+
+    #[test]
+    fn two_answers_are_told_in_full() {
+        let mut story = Story::good(20);
+        let other = Answer { message_id: "other".to_owned(), accepted_by: "cluster-node-9".to_owned(), ..answer(4) };
+        story.again(100, 4, OpKind::Replay, Outcome::Ok, 200, Some(other));
+        let at = "2026-01-01T00:00:02.042Z, run-customer-1 for 4.29";
+        let first = format!("operation 4 at cluster-node-2 was told message m-4 by cluster-node-2 at {at}");
+        let second = format!("operation 100 at cluster-node-3 message other by cluster-node-9 at {at}");
+        assert_eq!(story.finding("idempotency").evidence, [format!("run-4: {first}, {second}")]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

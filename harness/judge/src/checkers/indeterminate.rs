@@ -114,4 +114,25 @@ mod tests {
         let report = story.report();
         assert_eq!((report.verdict, report.orders.absent), (Verdict::Valid, 1), "{}", report.reason);
     }
+
+    #[test]
+    fn what_became_of_each_is_counted_with_the_places_that_told_it() {
+        let mut story = Story::good(20);
+        (4..8).for_each(|order| story.give_up(order));
+        for order in [6, 7] {
+            story.never_published(order);
+            story.no_record(order);
+        }
+        let resolved = "all indeterminate orders are resolved: 2 recovered, 2 absent";
+        assert_eq!(story.finding("indeterminate").summary, resolved);
+        for order in [8, 9] {
+            story.give_up(order);
+            story.never_published(order);
+        }
+        let finding = story.finding("indeterminate");
+        assert_eq!(finding.summary, format!("{resolved}, 2 lost"));
+        let places =
+            ["4 found in its idempotency record", "2 found in the stream", "2 found in a projection", "2 found in no place"];
+        assert_eq!(finding.evidence, places);
+    }
 }

@@ -96,4 +96,12 @@ mod tests {
         story.ledger.insert((NODES[0].to_owned(), customer(2)), (0, Some(0)));
         assert_eq!(story.finding("ledger").verdict, Verdict::Valid);
     }
+
+    #[test]
+    fn order_that_a_node_lists_and_has_not_applied_counts_for_nothing() {
+        let mut story = Story::good(3);
+        story.projection_mut(0, 1).applied = 0;
+        story.ledger.insert((NODES[0].to_owned(), customer(1)), (0, Some(0)));
+        assert_eq!(story.finding("ledger").verdict, Verdict::Valid);
+    }
 }

@@ -194,7 +194,9 @@ fn starved_generator_is_unknown() {
     let mut story = Story::good(60);
     story.plan.load.duration_ms += 100;
     let finding = story.finding("generator");
-    assert_eq!(finding.verdict, Verdict::Unknown, "ten operations of the schedule are missing");
+    assert_eq!((finding.verdict, finding.count), (Verdict::Unknown, 10), "ten operations of the schedule are missing");
+    story.plan.load.duration_ms = 0;
+    assert_eq!(story.finding("generator").verdict, Verdict::Unknown, "the plan has no operations, and some were started");
     let mut story = Story::good(60);
     for entry in &mut story.entries {
         if let Entry::Invoke(invoke) = entry
@@ -204,6 +206,22 @@ fn starved_generator_is_unknown() {
         }
     }
     assert!(story.finding("generator").summary.contains("the generator, not the cluster, was the limit"));
+}
+
+#[test]
+fn one_in_a_hundred_may_be_late() {
+    let verdict = |late: u64| {
+        let mut story = Story::good(200);
+        for entry in &mut story.entries {
+            if let Entry::Invoke(invoke) = entry
+                && invoke.op < late
+            {
+                invoke.t_us += 150_000;
+            }
+        }
+        story.finding("generator").verdict
+    };
+    assert_eq!((verdict(1), verdict(2), verdict(3)), (Verdict::Valid, Verdict::Valid, Verdict::Unknown));
 }
 
 #[test]
@@ -219,7 +237,8 @@ fn unstarted_slots_are_counted_against_the_generator() {
     story.entries.push(Entry::Unstarted { t_us: intended_us(60), intended_us: intended_us(7), node: NODES[1].to_owned() });
     let report = story.report();
     assert_eq!((report.load.offered, report.load.started, report.load.unstarted), (60, 59, 1));
-    assert_eq!(story.finding("generator").verdict, Verdict::Unknown);
+    let finding = story.finding("generator");
+    assert_eq!((finding.verdict, finding.count), (Verdict::Unknown, 1));
 }
 
 #[test]
@@ -262,8 +281,10 @@ fn missed_expectation_fails_a_valid_run_and_an_unmeasured_one_makes_it_unknown()
     missed.plan.expect.propagation_p99_ms = Some(5.0);
     let report = missed.report();
     assert_eq!((report.verdict, report.exit_code()), (Verdict::Valid, 1), "{}", report.reason);
+    assert_eq!(missed.finding("expectations").summary, "0 of 1 expectations met");
     missed.plan.expect.propagation_p99_ms = Some(50.0);
     assert_eq!(missed.report().exit_code(), 0);
+    assert_eq!(missed.finding("expectations").summary, "1 of 1 expectations met");
     let mut unmeasured = Story::good(20);
     unmeasured.plan.expect.propagation_p99_ms = Some(50.0);
     let report = unmeasured.report();
@@ -301,4 +322,27 @@ fn broken_promise_outweighs_whatever_else_is_unknown() {
     story.ends = false;
     let report = story.report();
     assert_eq!((report.verdict, report.exit_code()), (Verdict::Invalid, 1));
+}
+
+#[test]
+fn read_that_tells_more_than_the_history_holds_is_a_gap_and_the_first_gap_is_told() {
+    let gaps = |lines: Vec<String>| {
+        let history = crate::history::read((lines.join("\n") + "\n").as_bytes()).expect("it can be read");
+        let report = crate::judge(&Story::good(20).plan, &history, &[]);
+        report.checkers.into_iter().find(|finding| finding.name == "completeness").expect("there is such a checker")
+    };
+    let without = |kinds: &[&str]| {
+        let mut lines = Story::good(20).lines();
+        for kind in kinds {
+            let at = lines.iter().position(|line| line.contains(&format!(r#""type":"{kind}""#))).expect("such a line");
+            lines.remove(at);
+        }
+        gaps(lines)
+    };
+    assert_eq!(without(&[]).verdict, Verdict::Valid);
+    let one = without(&["published"]);
+    let told = "the final read of stream tells 20 entries, the history holds 19";
+    assert_eq!((one.verdict, one.count, one.summary.as_str()), (Verdict::Unknown, 1, told));
+    let two = without(&["published", "record"]);
+    assert_eq!((two.count, two.summary), (2, format!("{told} (and 1 more)")));
 }

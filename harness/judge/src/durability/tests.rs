@@ -147,11 +147,15 @@ fn order_is_taken_in_anew_only_if_it_was_acknowledged_in_the_time_that_is_gone()
                 _ => {}
             }
         }
-        story.report()
+        story
     };
-    let report = taken_again(22);
+    let mut story = taken_again(22);
+    let report = story.report();
     assert_eq!((report.verdict, report.orders.excused), (Verdict::Valid, 1), "{}", report.reason);
-    let report = taken_again(5);
+    story.publish(22, 900, &message(22));
+    let finding = story.finding("duplicated");
+    assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Valid, 1), "the first message had left before");
+    let report = taken_again(5).report();
     assert_eq!((report.verdict, report.orders.excused), (Verdict::Invalid, 0), "acknowledged before the snapshot");
 }
 
@@ -248,4 +252,52 @@ fn one_loss_that_is_not_excused_makes_the_run_invalid_whatever_else_is() {
     gone_without_a_trace(&mut story, 3);
     assert_eq!(counts(&story.report()), (Verdict::Invalid, 2, 1));
     assert_eq!(story.finding("lost").count, 1);
+}
+
+#[test]
+fn sent_before_the_snapshot_and_acknowledged_after_it_is_excused() {
+    let mut story = redis_rolled_back();
+    story.end_mut(19).t_us += 10_000;
+    gone_without_a_trace(&mut story, 19);
+    assert_eq!(counts(&story.report()), (Verdict::Valid, 1, 1));
+}
+
+#[test]
+fn what_a_feed_or_a_projection_alone_had_shown_was_not_destroyed_with_redis() {
+    let mut on_a_feed = redis_rolled_back();
+    gone_without_a_trace(&mut on_a_feed, 22);
+    on_a_feed.see(1, 22, 23, intended_us(22) + 8_000);
+    assert_eq!(counts(&on_a_feed.report()), (Verdict::Invalid, 1, 0));
+
+    let mut in_a_projection = redis_rolled_back();
+    gone_without_a_trace(&mut in_a_projection, 22);
+    in_a_projection.project(1, 22, 1);
+    assert_eq!(counts(&in_a_projection.report()), (Verdict::Invalid, 1, 0));
+}
+
+#[test]
+fn message_that_nobody_saw_is_newer_than_the_snapshot_only_within_a_lease() {
+    let kind = FaultKind::RollBack { lose_ms: 50 };
+    let mut just_before = struck(kind, "nats");
+    just_before.never_published(19);
+    assert_eq!(counts(&just_before.report()), (Verdict::Valid, 1, 1));
+
+    // NATS was away all the time, so no node could take it; but its row is gone, so it had been published long before.
+    let mut long_before = purged_late(kind, Some("nats"));
+    long_before.never_published(3);
+    assert_eq!(counts(&long_before.report()), (Verdict::Invalid, 1, 0));
+}
+
+#[test]
+fn replay_and_a_concurrent_attempt_are_no_taking_in_anew() {
+    let mut replayed = redis_rolled_back();
+    let other = crate::history::Answer { accepted_by: "cluster-node-9".to_owned(), ..answer(22) };
+    replayed.again(100, 22, OpKind::Replay, Outcome::Ok, 200, Some(other));
+    assert_eq!(counts(&replayed.report()), (Verdict::Invalid, 0, 0));
+
+    // Sent in the very moment of the acknowledgement, and answered as new as well.
+    let mut concurrent = redis_rolled_back();
+    concurrent.invoke(100, 22, 0, OpKind::Replay, intended_us(22) + 4_900);
+    concurrent.complete(100, intended_us(22) + 9_000, Outcome::Ok, Some(201), false, Some(answer(22)));
+    assert_eq!(counts(&concurrent.report()), (Verdict::Invalid, 0, 0));
 }
