@@ -266,7 +266,37 @@ mod tests {
         let mut story = Story::good(10);
         story.give_up(5);
         story.end_mut(5).status = Some(201);
+        story.give_up(6);
+        story.end_mut(6).status = Some(200);
         let finding = story.finding("answers");
-        assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Valid, 1), "{:?}", finding.evidence);
+        assert_eq!(finding.verdict, Verdict::Valid);
+        assert_eq!(finding.evidence, ["2 answers had not the form that their status demands"]);
+        assert!(finding.summary.starts_with("all 8 answers echo their own request; some had not"), "{}", finding.summary);
+        assert_eq!(Story::good(10).finding("answers").summary, "all 10 answers echo their own request");
+    }
+
+    #[test]
+    fn refusal_as_conflict_with_what_was_sent_only_later_is_wrong() {
+        let mut story = Story::good(10);
+        story.refuse(4, 409);
+        let won = Answer { amount_minor: Some(crate::testing::amount(4) + 1), ..answer(4) };
+        story.again(100, 4, OpKind::Conflict, Outcome::Ok, 201, Some(won));
+        assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn content_that_was_refused_as_a_conflict_is_never_acknowledged_later() {
+        use crate::testing::intended_us;
+        let sent_at = |us: u64| {
+            let mut story = Story::good(10);
+            // Another content, sent first; nobody knows what became of it.
+            story.invoke(100, 4, 0, OpKind::Conflict, intended_us(4) - 1_000);
+            story.refuse(4, 409);
+            story.invoke(101, 4, 1, OpKind::Replay, intended_us(4) + us - 100);
+            story.complete(101, intended_us(4) + 9_000, Outcome::Ok, Some(201), false, Some(answer(4)));
+            verdict(&story)
+        };
+        assert_eq!((sent_at(4_000), sent_at(5_000)), (Verdict::Valid, Verdict::Valid), "they were under way at once");
+        assert_eq!(sent_at(5_001), Verdict::Invalid);
     }
 }

@@ -77,7 +77,11 @@ mod tests {
         assert_eq!(shares, [("before", 100, 100), ("inject", 4, 0), ("active", 30, 0), ("heal", 16, 0), ("recovered", 150, 150)]);
         assert!((node[2].longest_gap_ms - 900.0).abs() < 1.0, "{:?}", node[2]);
         assert_eq!(report.availability_by_phase["all"].len(), 5);
-        assert_eq!(story.finding("availability").verdict, Verdict::Valid);
+        let finding = story.finding("availability");
+        assert_eq!(finding.verdict, Verdict::Valid);
+        let of_node = finding.evidence.iter().filter(|line| line.starts_with(NODES[0])).collect::<Vec<_>>();
+        assert_eq!(of_node[2], "cluster-node-1, active: 0.00 % of 30, longest gap 900 ms");
+        assert!(of_node[4].starts_with("cluster-node-1, recovered: 100.00 % of 150, "), "{of_node:?}");
     }
 
     #[test]

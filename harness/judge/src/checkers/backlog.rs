@@ -167,6 +167,42 @@ mod tests {
         assert_eq!(verdict(&story), Verdict::Unknown);
     }
 
+    #[test]
+    fn what_was_there_before_is_what_was_read_before_the_load_began() {
+        let mut story = Story::good(100);
+        story.samples = vec![look(LOAD_START_US - 1, 0, 0), look(LOAD_START_US, 1, 50)];
+        assert_eq!(verdict(&story), Verdict::Invalid);
+    }
+
+    #[test]
+    fn old_row_needs_rows_and_no_more_than_a_few() {
+        assert_eq!(verdict(&starving(0)), Verdict::Valid, "without a row no age means anything");
+        assert_eq!((verdict(&starving(100)), verdict(&starving(101))), (Verdict::Invalid, Verdict::Valid));
+    }
+
+    #[test]
+    fn row_is_old_beyond_thirty_seconds() {
+        let of_age = |ms: u64| {
+            let mut story = Story::good(8_000);
+            story.samples = (0..30).map(|at| look(LOAD_START_US + 40_000_000 + at * 100_000, 2, ms)).collect();
+            story.finding("backlog")
+        };
+        assert_eq!(of_age(30_000).verdict, Verdict::Valid);
+        assert_eq!(of_age(30_001).evidence, ["a row of 30001 ms among 2 at +41.9 s, and no fault in force"]);
+    }
+
+    #[test]
+    fn gauge_is_held_against_quiescence_for_two_seconds_and_where_it_saw_rows() {
+        let seen = |after_us: u64, depth: u64| {
+            let mut story = Story::good(10);
+            let at_us = story.quiescence.as_ref().expect("it has one").t_us;
+            story.samples = vec![look(at_us + after_us, depth, 5)];
+            verdict(&story)
+        };
+        assert_eq!((seen(0, 1), seen(2_000_000, 1), seen(2_000_001, 1)), (Verdict::Unknown, Verdict::Unknown, Verdict::Valid));
+        assert_eq!(seen(1_000, 0), Verdict::Valid);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

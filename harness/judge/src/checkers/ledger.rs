@@ -104,4 +104,11 @@ mod tests {
         story.ledger.insert((NODES[0].to_owned(), customer(1)), (0, Some(0)));
         assert_eq!(story.finding("ledger").verdict, Verdict::Valid);
     }
+
+    #[test]
+    fn ledger_that_was_not_read_leaves_it_open() {
+        let mut story = Story::good(3);
+        story.failed_reads.insert(crate::history::reads::ledger(NODES[0]), "timeout".to_owned());
+        assert_eq!(story.finding("ledger").verdict, Verdict::Unknown);
+    }
 }

@@ -50,6 +50,25 @@ fn what_others_left_unsettled_strands_nothing_of_this_run() {
 }
 
 #[test]
+fn row_that_waits_for_nothing_strands_nothing_and_one_that_waits_is_told_with_its_error() {
+    let stranded = |state: RowState| {
+        let mut story = Story::good(20);
+        story.quiescence.as_mut().expect("it has one").reached = false;
+        let (order_id, last_error) = (Some(id(3)), Some("refused".to_owned()));
+        story.entries.push(Entry::Row(Row { message_id: message(3), state, order_id, attempts: Some(9), last_error }));
+        story.finding("stranded")
+    };
+    for state in [RowState::Dead, RowState::IndexOnly] {
+        assert_eq!(stranded(state).verdict, Verdict::Unknown, "{state:?}");
+    }
+    for state in [RowState::Pending, RowState::Unindexed] {
+        let finding = stranded(state);
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 1));
+        assert_eq!(finding.evidence[1], "outbox row m-3 of run-3, last error: refused");
+    }
+}
+
+#[test]
 fn order_of_this_run_that_is_not_applied_everywhere_is_stranded() {
     let mut story = Story::good(20);
     story.quiescence.as_mut().expect("it has one").reached = false;
@@ -89,8 +108,11 @@ fn stray_rows_and_parked_messages_are_reported_and_cost_nothing_by_themselves() 
         story.entries.push(Entry::Row(Row { message_id: message(3), state, order_id, attempts: None, last_error: None }));
     }
     story.entries.push(Entry::Parked { node: NODES[0].to_owned(), count: 2 });
+    story.entries.push(Entry::Parked { node: NODES[1].to_owned(), count: 0 });
     let finding = story.finding("stray");
     assert_eq!((finding.verdict, finding.count, finding.evidence.len()), (Verdict::Valid, 6, 5));
+    story.quiescence.as_mut().expect("it has one").reached = false;
+    assert_eq!(story.finding("stray").count, 5, "a row that waits while the cluster is busy is none");
 }
 
 #[test]

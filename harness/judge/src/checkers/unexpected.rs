@@ -134,4 +134,27 @@ mod tests {
             assert_eq!(story.finding("unexpected").count, 1);
         }
     }
+
+    #[test]
+    fn refused_order_that_a_node_lists_and_has_not_applied_is_no_effect() {
+        let mut story = Story::good(20);
+        story.refuse(9, 503);
+        story.never_published(9);
+        story.no_record(9);
+        story.project(0, 9, 0);
+        assert_eq!(story.finding("unexpected").verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn sight_alone_is_an_effect_of_a_refused_order_and_expected_of_another() {
+        let mut story = Story::good(20);
+        story.never_published(9);
+        story.see(0, 9, 10, crate::testing::intended_us(9) + 8_000);
+        assert_eq!(story.finding("unexpected").verdict, Verdict::Valid);
+        story.refuse(9, 503);
+        assert_eq!(
+            story.finding("unexpected").evidence,
+            ["run-9: seen on cluster-node-1, though every operation certainly failed"]
+        );
+    }
 }

@@ -77,4 +77,23 @@ mod tests {
         story.failed_reads.insert(reads::projection(NODES[2]), "timeout".to_owned());
         assert_eq!(story.finding("vanished").verdict, Verdict::Valid, "a projection that was not read denies nothing");
     }
+
+    #[test]
+    fn sight_of_an_order_that_the_projection_lists_and_has_not_applied_has_vanished() {
+        let mut story = Story::good(20);
+        story.projection_mut(2, 3).applied = 0;
+        assert_eq!(story.finding("vanished").count, 1);
+    }
+
+    #[test]
+    fn sight_that_is_no_older_than_the_final_reads_may_be_newer_than_the_projection() {
+        let mut story = Story::good(20);
+        story.forget_on(&[2], 3);
+        let reads_us = story.quiescence.as_ref().expect("it has one").t_us;
+        let mut before = story.clone();
+        story.see(2, 3, 4, reads_us);
+        assert_eq!(story.finding("vanished").verdict, Verdict::Valid);
+        before.see(2, 3, 4, reads_us - 1);
+        assert_eq!(before.finding("vanished").verdict, Verdict::Invalid);
+    }
 }

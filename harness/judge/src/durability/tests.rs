@@ -47,6 +47,7 @@ fn acknowledged_while_redis_lost_it_is_excused_counted_and_named() {
     let report = story.report();
     assert_eq!(counts(&report), (Verdict::Valid, 1, 1), "{}", report.reason);
     assert!(report.reason.ends_with("beyond the durability limit, which excuses 1 order"), "{}", report.reason);
+    assert_eq!(story.finding("lost").summary, "1 order lost, all within the durability limit");
     let finding = story.finding("durability");
     assert_eq!((finding.count, finding.orders[0].order_id.clone()), (1, id(22)));
     assert!(finding.evidence[0].contains("destroyed by roll_back by 50 ms redis"), "{:?}", finding.evidence);
