@@ -78,7 +78,7 @@ fn unending(case: &Case<'_>, keys: &Keys, found: &mut Found) {
 }
 
 fn missing(case: &Case<'_>, keys: &Keys, found: &mut Found) {
-    let Some(first) = keys.first_missing.first().filter(|_| keys.missing > 0) else { return };
+    let Some(first) = keys.first_missing.first() else { return };
     let line =
         format!("{}: no mark of {} of {} orders that the node applied, e.g. {first}", keys.family, keys.missing, keys.orders);
     let longest_us = keys.longest_ms.saturating_mul(1_000);
@@ -178,6 +178,31 @@ mod tests {
         let what = reads::keys(&inbox());
         failed.entries.push(Entry::FinalRead { t_us: 1, what, entries: 0, error: Some("Redis went away".to_owned()) });
         assert_eq!(verdict(&failed), Verdict::Unknown);
+    }
+
+    #[test]
+    fn mark_may_have_ended_unless_another_lives_longer_than_the_run_took() {
+        let marks = |longest_ms| story(Keys { longest_ms, ..keys(&inbox(), &[2], &[]) });
+        let end_us = marks(0).history().end_us.expect("it has an end");
+        let verdicts = (verdict(&marks(end_us / 1_000)), verdict(&marks(end_us / 1_000 + 1)));
+        assert_eq!(verdicts, (Verdict::Unknown, Verdict::Invalid));
+        let one_never_ends = story(Keys { longest_ms: 0, ..keys(&inbox(), &[2], &[5]) });
+        assert_eq!(one_never_ends.finding("keys").count, 2);
+    }
+
+    #[test]
+    fn all_that_never_end_are_counted_though_only_the_first_are_named() {
+        let finding = story(Keys { unending: 4, ..keys(reads::RECORDS, &[], &[3]) }).finding("keys");
+        assert_eq!((finding.verdict, finding.count), (Verdict::Invalid, 4));
+    }
+
+    #[test]
+    fn read_of_something_else_that_failed_leaves_the_keys_as_they_are() {
+        let mut unread = story(keys(reads::RECORDS, &[], &[]));
+        assert_eq!(unread.finding("keys").summary, "9 keys end by themselves, and are where they belong");
+        unread.failed_reads.insert(reads::STREAM.to_owned(), "timeout".to_owned());
+        assert_eq!(verdict(&unread), Verdict::Valid);
+        assert_eq!(Story::good(9).finding("keys").summary, "keys were not looked at");
     }
 
     proptest! {

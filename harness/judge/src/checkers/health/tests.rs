@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::history::{Entry, FaultStep, Sample, Step};
-use crate::plan::FaultKind;
+use crate::plan::{Direction, FaultKind, Link, Peer};
 use crate::testing::{LOAD_START_US, NODES, Story};
 use crate::verdict::{Finding, Verdict};
 
@@ -151,6 +151,88 @@ fn silence_is_no_lie() {
         live: None,
     }];
     assert_eq!(story.finding("health").verdict, Verdict::Valid);
+}
+
+/// What node 1 says of NATS and of Redis twice a second while one of its links is broken.
+fn says_with_a_broken_link(kind: FaultKind, nats: &str, redis: &str) -> Finding {
+    let mut story = Story::good(3_000);
+    hit(&mut story, kind, NODES[0], 10_000);
+    says(&mut story, &[]);
+    for said in &mut story.samples {
+        let Sample::Health { t_us, nats: of_nats, redis: of_redis, status, http, .. } = said else { continue };
+        if (at(10_500)..at(20_500)).contains(t_us) {
+            let (word, code) = if (nats, redis) == ("up", "up") { ("up", 200) } else { ("down", 503) };
+            (*of_nats, *of_redis) = (Some(nats.to_owned()), Some(redis.to_owned()));
+            (*status, *http) = (Some(word.to_owned()), Some(code));
+        }
+    }
+    story.finding("health")
+}
+
+#[test]
+fn node_whose_link_is_broken_has_to_say_so_of_that_service_alone() {
+    let both = Direction::Both;
+    let links = [
+        (FaultKind::Cut { from: Peer::Nats, direction: both }, "nats"),
+        (FaultKind::BlackHole { link: Link::Nats, direction: both }, "nats"),
+        (FaultKind::Cut { from: Peer::Redis, direction: both }, "redis"),
+        (FaultKind::BlackHole { link: Link::Redis, direction: both }, "redis"),
+    ];
+    for (kind, service) in links {
+        let silent = says_with_a_broken_link(kind, "up", "up");
+        assert_eq!((silent.verdict, silent.count), (Verdict::Invalid, 1), "{kind}: {:?}", silent.evidence);
+        assert!(silent.evidence[0].contains(&format!("{service} is up")), "{:?}", silent.evidence);
+        let word = |name: &str| if name == service { "down" } else { "up" };
+        let honest = says_with_a_broken_link(kind, word("nats"), word("redis"));
+        assert_eq!(honest.verdict, Verdict::Valid, "{kind}: {:?}", honest.evidence);
+    }
+}
+
+#[test]
+fn node_is_not_judged_until_it_had_time_since_it_was_held_itself() {
+    let held = |from_ms: u64, until_ms: u64| {
+        let mut story = story();
+        let steps = [(Step::Inject, from_ms), (Step::EffectVerified, from_ms), (Step::HealVerified, until_ms)];
+        story.strike(FaultKind::Pause, NODES[0], until_ms - from_ms, &steps.map(|(step, ms)| (step, at(ms))));
+        says(&mut story, &[]);
+        story.finding("health").verdict
+    };
+    assert_eq!(held(12_000, 17_000), Verdict::Valid, "three seconds after that Redis is healed");
+    assert_eq!(held(1_000, 2_000), Verdict::Invalid, "that was long before Redis was stopped");
+}
+
+#[test]
+fn denial_counts_from_three_seconds_after_the_end_and_five_after_the_start_of_the_load() {
+    assert_eq!(finding(&[(10_500, 27_900)]).verdict, Verdict::Valid);
+    assert_eq!(finding(&[(10_500, 28_100)]).verdict, Verdict::Invalid);
+    assert_eq!(finding(&[(0, 8_900), (10_000, 21_000)]).verdict, Verdict::Valid);
+    assert_eq!(finding(&[(0, 9_100), (10_000, 21_000)]).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn fault_that_is_never_healed_excuses_nothing_before_it_began() {
+    let mut story = story();
+    story.remove(|entry| matches!(entry, Entry::Fault(step) if step.step == Step::HealVerified));
+    says(&mut story, &[(1_000, 30_000)]);
+    assert_eq!(story.finding("health").verdict, Verdict::Invalid);
+}
+
+#[test]
+fn word_that_was_taken_back_or_not_heard_for_a_while_is_a_new_one() {
+    let taken_back = finding(&[(6_000, 7_500), (8_500, 9_600), (10_000, 21_000)]);
+    assert_eq!(taken_back.verdict, Verdict::Valid, "{:?}", taken_back.evidence);
+    // Denied at 5.5 s and 6 s, and then again when the question was asked so much later.
+    let again_after = |us: u64| {
+        let mut story = Story::good(3_000);
+        let mut last = sample(0, 0, "down");
+        if let Sample::Health { t_us, asked_us, .. } = &mut last {
+            (*t_us, *asked_us) = (at(6_000) + us + 2_000, Some(at(6_000) + us));
+        }
+        story.samples = vec![sample(5_500, 0, "down"), sample(6_000, 0, "down"), last];
+        story.finding("health").verdict
+    };
+    assert_eq!((again_after(2_500_000), again_after(2_500_001)), (Verdict::Invalid, Verdict::Valid));
+    assert_eq!(again_after(3_000_000), Verdict::Valid);
 }
 
 proptest! {

@@ -168,5 +168,32 @@ fn concurrent_operations_and_lost_answers_fit() {
     story.again(101, 5, OpKind::Conflict, Outcome::Fail, 409, None);
     story.give_up(5);
     story.again(102, 6, OpKind::Replay, Outcome::Fail, 503, None);
-    assert_eq!(story.finding("linearizability").verdict, Verdict::Valid);
+    let finding = story.finding("linearizability");
+    assert_eq!(finding.verdict, Verdict::Valid);
+    assert!(finding.summary.starts_with("the answers to 23 operations fit"), "{}", finding.summary);
+}
+
+#[test]
+fn replay_that_ended_in_the_moment_in_which_its_order_was_sent_fits() {
+    let ended_at = |us: u64| {
+        let mut story = Story::good(20);
+        story.invoke(100, 4, 1, OpKind::Replay, intended_us(3));
+        // An order is recorded as sent 100 us after it was meant to be.
+        story.complete(100, intended_us(4) + us, Outcome::Ok, Some(200), true, Some(answer(4)));
+        story.finding("linearizability").verdict
+    };
+    assert_eq!((ended_at(100), ended_at(99)), (Verdict::Valid, Verdict::Invalid));
+}
+
+#[test]
+fn two_contents_that_were_refused_for_each_other_are_both_named() {
+    let mut story = Story::good(20);
+    story.refuse(4, 409);
+    // Of the other content one operation may have taken effect, and a later one was refused.
+    story.invoke(100, 4, 1, OpKind::Conflict, intended_us(4));
+    story.again(101, 4, OpKind::Conflict, Outcome::Fail, 409, None);
+    let why = "run-4: refused as a conflict, and no other content can have been placed";
+    assert_eq!(story.finding("linearizability").evidence, [format!("{why} (operation 4 and 101)")]);
+    story.remove(|entry| matches!(entry, crate::history::Entry::Invoke(invoke) if invoke.op == 100));
+    assert_eq!(story.finding("linearizability").evidence, [format!("{why} (operation 4)")]);
 }
