@@ -212,6 +212,42 @@ mod tests {
         assert_eq!(verdict(&Story::good(9)), Verdict::Valid);
     }
 
+    /// So many looks, ten a second from so many milliseconds on; health was said to be good at these.
+    fn watched(looks: u64, from_ms: u64, depth: u64, overdue_ms: u64, able_ms: &[u64]) -> Story {
+        let at_us = |ms: u64| LOAD_START_US + ms * 1_000;
+        let mut story = Story::good(100);
+        story.samples = (0..looks).map(|at| look(at_us(from_ms + at * 100), depth, overdue_ms, 0)).collect();
+        story.samples.extend(able_ms.iter().map(|ms| health(at_us(*ms), "up")));
+        story
+    }
+
+    #[test]
+    fn lease_counts_as_left_over_from_twenty_looks_ten_seconds_and_up_to_a_hundred_rows() {
+        let able = [30_000, 31_000, 32_000];
+        let left = |looks, depth, overdue_ms| verdict(&watched(looks, 30_000, depth, overdue_ms, &able));
+        assert_eq!((left(20, 100, 10_001), left(19, 100, 10_001)), (Verdict::Invalid, Verdict::Valid));
+        assert_eq!((left(20, 101, 10_001), left(20, 100, 10_000)), (Verdict::Valid, Verdict::Valid));
+        let told = "at +31.9 s a lease had been over for 10001 ms, among 100 rows, and no node had taken the row";
+        assert_eq!(watched(20, 30_000, 100, 10_001, &able).finding("leases").evidence, [told]);
+        let longest = watched(19, 30_000, 100, 10_001, &able).finding("leases").summary;
+        assert_eq!(longest, "a lease was over for at most 10001 ms before its row was taken");
+    }
+
+    #[test]
+    fn node_could_take_a_row_for_two_seconds_after_it_said_that_both_services_are_up() {
+        let last_look_after_ms = |ms: u64| verdict(&watched(20, 30_000, 1, 10_001, &[30_000, 31_900 - ms]));
+        assert_eq!((last_look_after_ms(1_900), last_look_after_ms(0)), (Verdict::Invalid, Verdict::Invalid));
+        let only_before = |ms: u64| verdict(&watched(20, 30_000, 1, 10_001, &[30_000 - ms]));
+        assert_eq!((only_before(100), only_before(101)), (Verdict::Invalid, Verdict::Valid));
+        assert_eq!(verdict(&watched(20, 30_000, 1, 10_001, &[32_000])), Verdict::Valid, "what comes later says nothing");
+    }
+
+    #[test]
+    fn lease_that_ended_before_the_load_began_is_not_of_the_run() {
+        let over_for = |overdue_ms| verdict(&watched(20, 30_000, 1, overdue_ms, &[30_000, 31_000, 32_000]));
+        assert_eq!((over_for(30_000), over_for(30_001)), (Verdict::Invalid, Verdict::Valid));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

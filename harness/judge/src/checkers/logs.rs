@@ -215,6 +215,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_many_orders_a_twentieth_may_be_missing() {
+        let verdict = |orders: u64| {
+            let mut story = Story::good(1_000);
+            story.entries.push(Entry::Log(ServiceLog { orders, ..log(NODES[2]) }));
+            story.finding("logs").verdict
+        };
+        assert_eq!((verdict(950), verdict(949)), (Verdict::Valid, Verdict::Invalid));
+    }
+
+    #[test]
+    fn restart_is_found_by_its_count_alone() {
+        let again = ContainerLife { restarts: 1, ..life(NODES[0]) };
+        assert_eq!(finding(Entry::Container(again)).verdict, Verdict::Invalid);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 

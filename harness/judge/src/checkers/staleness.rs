@@ -103,6 +103,7 @@ mod tests {
         assert_eq!(finding.verdict, Verdict::Valid);
         assert!(finding.summary.contains("403.0 ms, cluster-node-2 with run-7 "), "{}", finding.summary);
         assert_eq!(finding.evidence.len(), 3, "one interval a node");
+        assert_eq!(finding.evidence[0], "3.0 ms, cluster-node-1 with run-0 from +0.005 s to +0.008 s");
     }
 
     #[test]
