@@ -84,7 +84,7 @@ pub(crate) fn measure(case: &Case<'_>, fates: &[Fate], samples: &[Sample]) -> Fi
         named: Vec::new(),
         expectations: Vec::new(),
         series: Some(series::measure(case, samples, &over_time)),
-        timings,
+        timings: timings.sorted(),
     };
     figures.named = figure::all(&figures);
     figures.expectations = expectations::judge(&case.plan.expect, &figures);

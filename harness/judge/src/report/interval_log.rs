@@ -26,7 +26,7 @@ pub(crate) struct Timed {
     pub(crate) us: u32,
 }
 
-/// Every duration of a run, by what it is of.
+/// Every duration of a run, by what it is of; sorted, when everything is measured.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timings {
     pub(crate) nodes: Vec<String>,
@@ -42,6 +42,14 @@ impl Timings {
     pub(crate) fn timed(&self, node: u16, begun_us: u64, us: u64) -> Option<Timed> {
         let second = u32::try_from(begun_us.checked_sub(self.load_start_us)? / 1_000_000).ok()?;
         Some(Timed { second, node, us: u32::try_from(us).unwrap_or(u32::MAX) })
+    }
+
+    /// As the logs have them: second by second, node by node.
+    pub(crate) fn sorted(mut self) -> Self {
+        for timed in [&mut self.corrected, &mut self.uncorrected, &mut self.propagation] {
+            timed.sort_unstable();
+        }
+        self
     }
 
     /// Each log's file name and text.
@@ -60,8 +68,6 @@ impl Timings {
     }
 
     fn log(&self, what: &str, timed: &[Timed]) -> Result<Vec<u8>, String> {
-        let mut timed = timed.to_vec();
-        timed.sort_unstable();
         let mut text = Vec::new();
         let mut serializer = V2DeflateSerializer::new();
         let mut builder = IntervalLogWriterBuilder::new();
