@@ -292,6 +292,15 @@ fn profile(text: &str) -> Result<ProfileName, String> {
     })
 }
 
+impl ShapeArgs {
+    /// The load is as the scenario says.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { duration, rate, profile, arrivals } = self;
+        duration.is_none() && rate.is_none() && profile.is_none() && arrivals.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

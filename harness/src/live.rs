@@ -182,7 +182,7 @@ pub(crate) mod tests {
 
     pub(crate) fn complete(op: u64, t_us: u64, outcome: Outcome) -> Entry {
         let (status, answer, error) = (None, None, None);
-        Entry::Complete(Complete { t_us, op, outcome, status, replayed: false, answer, error })
+        Entry::Complete(Complete { t_us, op, outcome, status, replayed: false, answer, applied: None, error })
     }
 
     pub(crate) fn step(step: Step) -> Entry {

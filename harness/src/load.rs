@@ -5,6 +5,7 @@
 //! intended start, so a stalled node cannot hide its stall, and a slot that nobody was free to begin is recorded.
 
 pub mod attack;
+mod closed;
 pub mod outcome;
 mod pacing;
 mod workload;

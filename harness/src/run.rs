@@ -2,7 +2,6 @@
 
 mod footing;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -342,6 +341,5 @@ fn nonce(started_at: Timestamp) -> String {
 
 /// Full ids of all customers that the plan's orders name.
 fn customers(plan: &Plan, nonce: &str) -> Vec<String> {
-    let ids: BTreeSet<String> = plan.slots().map(|slot| slot.customer_id).collect();
-    ids.iter().map(|id| format!("{nonce}-{id}")).collect()
+    plan.customers().iter().map(|id| format!("{nonce}-{id}")).collect()
 }

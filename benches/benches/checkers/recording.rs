@@ -59,8 +59,12 @@ pub(crate) fn plan(round: Round, operations: u64) -> Plan {
             warm_up_ms: 0,
             client_timeout_ms: 2_000,
             processes_per_node: 100,
-            keys: Keys { repeat: 0.5, conflict: 0.125 },
+            keys: Keys { repeat: 0.5, conflict: 0.125, ..Keys::default() },
             customers: 1_000,
+            customer_skew: 0.0,
+            body_bytes: None,
+            weights: Vec::new(),
+            model: plan::Model::Open,
         },
         faults: Vec::new(),
         durability_limit: false,
@@ -203,12 +207,21 @@ impl Recording {
             }))?;
             let (outcome, status) = match kind {
                 OpKind::Place => (Outcome::Ok, 201),
-                OpKind::Replay => (Outcome::Ok, 200),
+                OpKind::Replay | OpKind::Read => (Outcome::Ok, 200),
                 OpKind::Conflict => (Outcome::Fail, 409),
             };
             let answer = (outcome == Outcome::Ok).then(|| self.round.answer(order));
             let (t_us, replayed) = (at_us + 80, status == 200);
-            self.put(&Entry::Complete(Complete { t_us, op, outcome, status: Some(status), replayed, answer, error: None }))?;
+            self.put(&Entry::Complete(Complete {
+                t_us,
+                op,
+                outcome,
+                status: Some(status),
+                replayed,
+                answer,
+                applied: None,
+                error: None,
+            }))?;
         }
         for order in self.orders() {
             for node in NODES {

@@ -25,6 +25,7 @@ mod ledger;
 mod linearizability;
 mod logs;
 mod lost;
+mod read_back;
 mod staleness;
 mod stranded;
 mod stray;
@@ -32,6 +33,7 @@ mod unexpected;
 mod vanished;
 
 pub use generator::{LATE_MS, LATE_SHARE_MAX};
+pub(crate) use read_back::stale as stale_reads;
 
 use crate::case::Case;
 use crate::fate::Fate;
@@ -73,6 +75,7 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
     ("answers", answers::check),
     ("feeds", feeds::check),
     ("staleness", staleness::check),
+    ("read_back", read_back::check),
     ("health", health::check),
     ("logs", logs::check),
     ("indeterminate", indeterminate::check),
@@ -92,7 +95,7 @@ pub(crate) const ALL: &[(&str, Checker)] = &[
 ];
 
 /// Those that look at one order after the other, so that they can be asked about a single one.
-const OF_SINGLE_ORDERS: [&str; 12] = [
+const OF_SINGLE_ORDERS: [&str; 13] = [
     "lost",
     "duplicated",
     "unexpected",
@@ -103,6 +106,7 @@ const OF_SINGLE_ORDERS: [&str; 12] = [
     "answers",
     "feeds",
     "staleness",
+    "read_back",
     "indeterminate",
     "contradictions",
 ];

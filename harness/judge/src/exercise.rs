@@ -18,12 +18,26 @@ pub enum Source {
     Metric(&'static str),
 }
 
+/// Is it something that a load does by itself, without any fault?
+#[must_use]
+pub fn is_of_the_load(name: &str) -> bool {
+    name != "indeterminate" && NAMES.iter().any(|counter| counter.name == name && counter.source == Source::Client)
+}
+
 /// All counters there are.
 pub const NAMES: &[Counter] = &[
     Counter { name: "new", source: Source::Client, meaning: "operations answered 201" },
     Counter { name: "replays", source: Source::Client, meaning: "operations answered as replayed" },
     Counter { name: "conflicts", source: Source::Client, meaning: "operations answered 409" },
     Counter { name: "indeterminate", source: Source::Client, meaning: "operations whose outcome the client never learnt" },
+    Counter { name: "reads", source: Source::Client, meaning: "orders read back: answered 200 or 404" },
+    Counter { name: "reads_found", source: Source::Client, meaning: "orders read back and found" },
+    Counter {
+        name: "stale_reads",
+        source: Source::Client,
+        meaning: "orders read back after their acknowledgement and not found yet",
+    },
+    Counter { name: "hottest", source: Source::Client, meaning: "operations on the order that had the most of them" },
     Counter {
         name: "redeliveries",
         source: Source::Metric("catga_apply_redelivered_total"),

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 pub use ending::{ContainerLife, Keys, Projection, Published, Quiescence, Record, Row, RowState, ServiceLog};
 pub use index::{
     AnswerIx, Confirmation, FeedChange, Foreign, History, LedgerLine, MessageSeen, NodeIx, Op, OpEnd, OrderIx, ProjectedOrder,
-    PublishedMessage, ReadEnd, Reading, StoredRecord, Told,
+    PublishedMessage, ReadBack, ReadEnd, Reading, StoredRecord, Told,
 };
 pub use lists::Found;
 pub use orders::Order;
@@ -34,7 +34,7 @@ pub(crate) use wall::wall_us;
 use serde::{Deserialize, Serialize};
 
 /// Version of the format of `history.ndjson` and `samples.ndjson`, in the header's `format`; `docs/history.md` tells of each.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// What `FinalRead::what` is called, so that the one who reads and the one who judges mean the same thing.
 pub mod reads {
@@ -202,10 +202,12 @@ pub enum OpKind {
     Replay,
     /// The same order id with other content.
     Conflict,
+    /// The order is read back from the node's projection. Content is that with which it was, or is to be, placed.
+    Read,
 }
 
 impl OpKind {
-    pub const ALL: [Self; 3] = [Self::Place, Self::Replay, Self::Conflict];
+    pub const ALL: [Self; 4] = [Self::Place, Self::Replay, Self::Conflict, Self::Read];
 
     /// As in the history.
     #[must_use]
@@ -214,6 +216,7 @@ impl OpKind {
             Self::Place => "place",
             Self::Replay => "replay",
             Self::Conflict => "conflict",
+            Self::Read => "read",
         }
     }
 }
@@ -231,6 +234,9 @@ pub struct Complete<S = String> {
     /// The body of a 200 or 201, as far as it could be read.
     #[serde(default)]
     pub answer: Option<Answer<S>>,
+    /// Of a read that found the order: how often the node says that it applied it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
     /// What went wrong, for humans.
     #[serde(default)]
     pub error: Option<S>,

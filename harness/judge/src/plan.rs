@@ -3,6 +3,7 @@
 mod abilities;
 mod arrivals;
 mod checks;
+mod customers;
 mod error;
 mod fault;
 mod limits;
@@ -13,7 +14,7 @@ mod resolve;
 mod slots;
 mod targets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use abilities::Abilities;
 pub use error::PlanError;
@@ -95,13 +96,42 @@ pub struct Load {
     pub keys: Keys,
     /// How many distinct customers.
     pub customers: u32,
+    /// Exponent of the Zipf distribution over customers; at 0 each has as many orders as any other.
+    #[serde(default)]
+    pub customer_skew: f64,
+    /// Least and greatest size of a request's body, in bytes; `None`: as short as it can be.
+    #[serde(default)]
+    pub body_bytes: Option<(u32, u32)>,
+    /// In the order of the roster, how large each node's share is; none: all alike.
+    #[serde(default)]
+    pub weights: Vec<u32>,
+    #[serde(default)]
+    pub model: Model,
 }
 
-/// Share of operations that come back to an order id already used.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Shares of operations that come back to an order id already used.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Keys {
     pub repeat: f64,
     pub conflict: f64,
+    /// Replays of the run's first order.
+    #[serde(default)]
+    pub hot: f64,
+    /// An earlier order is read back.
+    #[serde(default)]
+    pub read: f64,
+}
+
+/// Who decides when an operation begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// The schedule, whatever the cluster does.
+    #[default]
+    Open,
+    /// So many users over all nodes, each of whom thinks for so long after its answer and then goes on. The profile and the
+    /// rate say nothing then.
+    Closed { users: u32, think_ms: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -127,14 +157,31 @@ pub struct Slot {
     pub order: u64,
     pub customer_id: String,
     pub amount_minor: u64,
+    /// The body of its request is filled up to so many bytes.
+    pub body_bytes: u32,
 }
 
 impl Plan {
-    /// The open schedule of the load, in order of time. Slots are made as they are asked for: the same plan gives the
-    /// same slots.
+    /// The operations of the load, in order of time. Slots are made as they are asked for: the same plan gives the same
+    /// slots. In the closed model there is no end to them, and their times and nodes say nothing.
     #[must_use]
     pub fn slots(&self) -> Slots {
         Slots::new(self)
+    }
+
+    /// How many operations the schedule has; `None` in the closed model, which has none.
+    #[must_use]
+    pub fn offered(&self) -> Option<u64> {
+        (!self.load.is_closed()).then(|| self.slots().count() as u64)
+    }
+
+    /// All customers that orders of the run may name, without its nonce.
+    #[must_use]
+    pub fn customers(&self) -> BTreeSet<String> {
+        if self.load.is_closed() {
+            return (1..=self.load.customers).map(|number| slots::customer_id(u64::from(number))).collect();
+        }
+        self.slots().map(|slot| slot.customer_id).collect()
     }
 
     /// The same load, without faults and what is expected or exercised only because of them.
@@ -143,7 +190,7 @@ impl Plan {
         let mut plan = self.clone();
         plan.faults.clear();
         plan.durability_limit = false;
-        plan.exercise.clear();
+        plan.exercise.retain(|name, _| crate::exercise::is_of_the_load(name));
         plan.expect.recovery_ms = None;
         plan.expect.backlog_drained_ms = None;
         plan.expect.thresholds.retain(|threshold| !threshold.is_of_faults());
@@ -158,8 +205,32 @@ impl Plan {
 }
 
 impl Load {
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.model != Model::Open
+    }
+
+    /// Of the closed model: how many users each of so many nodes has; in the open one none.
+    #[must_use]
+    pub fn users_by_node(&self, nodes: usize) -> Vec<u32> {
+        let Model::Closed { users, .. } = self.model else { return vec![0; nodes] };
+        let weight = |node: usize| u64::from(self.weights.get(node).copied().unwrap_or(1));
+        let all = (0..nodes).map(weight).sum::<u64>().max(1);
+        let exact = |node: usize| u64::from(users) * weight(node);
+        let mut share: Vec<u64> = (0..nodes).map(|node| exact(node) / all).collect();
+        // What division left over goes to those who lost the most by it.
+        let mut by_loss: Vec<usize> = (0..nodes).collect();
+        by_loss.sort_by_key(|node| std::cmp::Reverse(exact(*node) % all));
+        let left = u64::from(users) - share.iter().sum::<u64>();
+        by_loss.into_iter().zip(0..left).for_each(|(node, _)| share[node] += 1);
+        share.into_iter().map(|users| u32::try_from(users).unwrap_or(u32::MAX)).collect()
+    }
+
     /// As [`Plan::steady_by_ms`].
     fn steady_by_ms(&self) -> u64 {
+        if self.is_closed() {
+            return self.warm_up_ms + STEADY_MIN_MS;
+        }
         let so_many = self.profile.so_many_by_ms(self.rate, self.duration_ms, self.warm_up_ms, STEADY_MIN_OPS);
         so_many.max(self.warm_up_ms + STEADY_MIN_MS)
     }

@@ -138,7 +138,11 @@ pub struct Orders {
 
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct LoadFigures {
-    /// Operations that the schedule wanted.
+    /// The closed model: each client waited for its answer before it went on, so a slow cluster got less to do, and
+    /// latencies are not corrected for what it was spared.
+    #[serde(default)]
+    pub closed: bool,
+    /// Operations that the schedule wanted; in the closed model those that were started.
     pub offered: u64,
     pub started: u64,
     /// Operations whose end is known.

@@ -18,9 +18,15 @@
 //! # spike = { rate = 900, at = "15s", for = "5s" }   # spike: the rate that stands in for `rate` for a while
 //! # arrivals = "times.txt"    # replay: a file with one time a line, or the folder of an earlier run
 //! warm_up = "3s"              # left out of the steady state; default 3s
-//! keys = { repeat = 0.03, conflict = 0.01 }   # or "unique" (default), "hot"
+//! keys = { repeat = 0.03, conflict = 0.01, hot = 0.1, read = 0.2 }   # or "unique" (default), "hot"
 //! customers = 500             # how many distinct customers; default 500
+//! customer_skew = 1.1         # the k-th of them has 1 / k^1.1 as many orders as the first; default 0, all alike
+//! body = ["200B", "4KiB"]     # sizes of request bodies; default as short as they can be
+//! shares = { cluster-node-1 = 3 }   # of the load, by node; default 1 each
 //! client_timeout = "2s"       # an operation is given up after this; default 2s
+//! # model = "closed"          # instead of a profile and a rate: so many
+//! # users = 60                # clients, each of whom waits for its answer,
+//! # think = "100ms"           # then thinks, then goes on
 //! # processes_per_node = 240  # at least 1.2 x rate per node x client_timeout, which is the default
 //!
 //! [[fault]]
@@ -84,7 +90,7 @@ pub use error::ScenarioError;
 pub use expect::ExpectSpec;
 pub use fault::{DrawnSpec, FaultSpec, Repeat};
 pub use guard::GuardSpec;
-pub use load::{LoadSpec, ProfileName, SpikeSpec};
+pub use load::{LoadSpec, ModelName, ProfileName, SpikeSpec};
 pub use nemesis::NemesisSpec;
 pub use values::parse_duration;
 

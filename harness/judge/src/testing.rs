@@ -6,7 +6,7 @@ use crate::history::{
     Answer, Complete, Entry, FaultStep, FeedState, Header, History, Invoke, NodeIdentity, OpKind, Outcome, Phase, Projection,
     Published, Quiescence, Record, Sample, Seen, Step, read, reads,
 };
-use crate::plan::{Expect, FORMAT, Fault, FaultKind, Keys, Load, Plan, Profile};
+use crate::plan::{Expect, FORMAT, Fault, FaultKind, Keys, Load, Model, Plan, Profile};
 use crate::report::Report;
 use crate::verdict::Finding;
 
@@ -32,8 +32,12 @@ pub(crate) fn plan(operations: u64) -> Plan {
             warm_up_ms: 0,
             client_timeout_ms: 2_000,
             processes_per_node: 80,
-            keys: Keys { repeat: 0.0, conflict: 0.0 },
+            keys: Keys::default(),
             customers: 3,
+            customer_skew: 0.0,
+            body_bytes: None,
+            weights: Vec::new(),
+            model: Model::Open,
         },
         faults: Vec::new(),
         guard: crate::plan::Guard::default(),
@@ -169,7 +173,17 @@ impl Story {
         replayed: bool,
         answer: Option<Answer>,
     ) {
-        self.entries.push(Entry::Complete(Complete { t_us, op, outcome, status, replayed, answer, error: None }));
+        let applied = None;
+        self.entries.push(Entry::Complete(Complete { t_us, op, outcome, status, replayed, answer, applied, error: None }));
+    }
+
+    /// An order is read back at a node, between two moments of the run.
+    pub(crate) fn read_back(&mut self, op: u64, order: u64, node: u64, (from_us, until_us): (u64, u64), status: u16) {
+        let found = status == 200;
+        self.invoke(op, order, node, OpKind::Read, from_us - 100);
+        let outcome = if found || status == 404 { Outcome::Ok } else { Outcome::Fail };
+        self.complete(op, until_us, outcome, Some(status), false, found.then(|| answer(order)));
+        self.end_mut(op).applied = found.then_some(1);
     }
 
     /// A second operation on an order, a millisecond after the first was answered, at the next node.

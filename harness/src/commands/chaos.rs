@@ -69,7 +69,9 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     scenario.faults.clear();
     scenario.nemesis = None;
     scenario.durability_limit = false;
-    scenario.exercise.clear();
+    // What clients do is put to the test all the same, where they do what the scenario says.
+    let is_as_written = args.options.shape.is_empty();
+    scenario.exercise.retain(|name, _| is_as_written && judge::exercise::is_of_the_load(name));
     scenario.expect = scenario.expect.without_faults();
     let kind = kind(&args.options, out).await?;
     let plan = planned(&workspace, &scenario, &args.options, kind)?;

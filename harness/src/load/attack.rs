@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::LoadError;
 use super::outcome::{self, Verdict};
-use super::workload::{Pool, Workload};
+use super::workload::{Pool, Seat, Workload};
 
 /// goose tells a user to end by a message that only goose reads, between two transactions; until it comes, a user
 /// without slots comes back this often.
@@ -78,32 +78,44 @@ fn carry_out(workload: &Arc<Workload>, pool: usize) -> TransactionFunction {
         let workload = Arc::clone(&workload);
         Box::pin(async move {
             let pool = &workload.pools[pool];
-            let process = join(&workload, pool, user);
-            let Some(due) = workload.take(pool).await else {
+            let (seat, is_first) = join(&workload, pool, user);
+            let Some(due) = workload.take(pool, seat, is_first).await else {
                 tokio::time::sleep(ASK_AGAIN).await;
                 return Ok(());
             };
-            let invoke = workload.invoke(pool, &due, process);
-            let verdict = send(user, invoke.kind, Workload::body(&invoke)).await?;
+            let invoke = workload.invoke(pool, &due, seat.process);
+            let verdict = match invoke.kind {
+                OpKind::Read => read(user, &invoke.order_id).await?,
+                kind => send(user, kind, Workload::body(&invoke, due.slot.body_bytes)).await?,
+            };
             workload.complete(invoke.op, verdict);
             Ok(())
         })
     })
 }
 
-/// A user's number as a process; on its first call it takes its pool's client and reports itself ready.
-fn join(workload: &Workload, pool: &Pool, user: &mut GooseUser) -> u32 {
-    if let Some(Process(number)) = user.get_session_data::<Process>() {
-        return *number;
+/// A user's seat, and whether it has just taken it; on its first call it takes its pool's client and reports itself ready.
+fn join(workload: &Workload, pool: &Pool, user: &mut GooseUser) -> (Seat, bool) {
+    if let Some(Seated(seat)) = user.get_session_data::<Seated>() {
+        return (*seat, false);
     }
-    let number = workload.arrive();
+    let seat = workload.arrive(pool);
     user.client = pool.client.clone();
-    user.set_session_data(Process(number));
-    number
+    user.set_session_data(Seated(seat));
+    (seat, true)
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Process(u32);
+struct Seated(Seat);
+
+/// goose counts a 404 as a failure; what it means is for the judge to say.
+async fn read(user: &mut GooseUser, order_id: &str) -> Result<Verdict, Box<TransactionError>> {
+    let path = format!("/api/orders/{order_id}");
+    let request = user.get_request_builder(&GooseMethod::Get, &path)?;
+    let goose_request = GooseRequest::builder().method(GooseMethod::Get).path(path.as_str()).name("read back");
+    let answer = user.request(goose_request.set_request_builder(request).build()).await?;
+    Ok(outcome::classify_read(answer.response).await)
+}
 
 async fn send(user: &mut GooseUser, kind: OpKind, body: Vec<u8>) -> Result<Verdict, Box<TransactionError>> {
     let request =
@@ -112,7 +124,7 @@ async fn send(user: &mut GooseUser, kind: OpKind, body: Vec<u8>) -> Result<Verdi
     // goose's own metrics count a conflict that was asked for as a success.
     let goose_request = match kind {
         OpKind::Conflict => goose_request.expect_status_code(409),
-        OpKind::Place | OpKind::Replay => goose_request,
+        OpKind::Place | OpKind::Replay | OpKind::Read => goose_request,
     };
     let answer = user.request(goose_request.build()).await?;
     Ok(outcome::classify(answer.response).await)

@@ -1,5 +1,6 @@
 //! What an answer to `POST /api/orders` means for the history, by the contract's table.
 
+use bytes::Bytes;
 use judge::history::{Answer, Outcome};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -11,6 +12,8 @@ pub struct Verdict {
     pub status: Option<u16>,
     pub replayed: bool,
     pub answer: Option<Answer>,
+    /// Of a read that found the order: how often the node says that it applied it.
+    pub applied: Option<u64>,
     pub error: Option<String>,
 }
 
@@ -23,20 +26,38 @@ struct Parts {
     problem: bool,
 }
 
-/// The JSON of a request; the amount is written exactly, in major units.
+/// The JSON of a request, filled up with blanks to `bytes` where it is shorter: the contract has no other field that could
+/// grow. The amount is written exactly, in major units.
 #[must_use]
-pub fn request_body(order_id: &str, customer_id: &str, amount_minor: u64) -> Vec<u8> {
+pub fn request_body(order_id: &str, customer_id: &str, amount_minor: u64, bytes: u32) -> Vec<u8> {
     // The ids are the harness's own and need no escaping.
     let (major, minor) = (amount_minor / 100, amount_minor % 100);
-    format!(r#"{{"orderId":"{order_id}","customerId":"{customer_id}","amount":{major}.{minor:02}}}"#).into_bytes()
+    let mut body = format!(r#"{{"orderId":"{order_id}","customerId":"{customer_id}","amount":{major}.{minor:02}"#).into_bytes();
+    let filled = (bytes as usize).saturating_sub(1).max(body.len());
+    body.resize(filled, b' ');
+    body.push(b'}');
+    body
 }
 
-/// Reads the body and classifies.
+/// Reads the body of an answer to a POST and classifies.
 pub async fn classify(response: Result<Response, reqwest::Error>) -> Verdict {
-    let response = match response {
-        Ok(response) => response,
-        Err(error) => return unanswered(&error),
-    };
+    match taken_apart(response).await {
+        Ok((parts, body)) => answered(&parts, &body),
+        Err(unanswered) => unanswered,
+    }
+}
+
+/// The same for `GET /api/orders/{id}`: `ok` is found or not found. A read has no effect, so `info` says only that it was
+/// given up.
+pub async fn classify_read(response: Result<Response, reqwest::Error>) -> Verdict {
+    match taken_apart(response).await {
+        Ok((parts, body)) => read(&parts, &body),
+        Err(unanswered) => unanswered,
+    }
+}
+
+async fn taken_apart(response: Result<Response, reqwest::Error>) -> Result<(Parts, Bytes), Verdict> {
+    let response = response.map_err(|error| unanswered(&error))?;
     let has = |name, value: &str| {
         response.headers().get(name).and_then(|v| v.to_str().ok()).is_some_and(|v| v.eq_ignore_ascii_case(value))
     };
@@ -47,10 +68,19 @@ pub async fn classify(response: Result<Response, reqwest::Error>) -> Verdict {
         problem: has(CONTENT_TYPE.as_str(), "application/problem+json"),
     };
     match response.bytes().await {
-        Ok(body) => answered(&parts, &body),
+        Ok(body) => Ok((parts, body)),
         // The answer broke off: whatever its status was, it is not an answer of the contract.
-        Err(error) => Verdict { status: Some(parts.status.as_u16()), ..unanswered(&error) },
+        Err(error) => Err(Verdict { status: Some(parts.status.as_u16()), ..unanswered(&error) }),
     }
+}
+
+fn read(parts: &Parts, body: &[u8]) -> Verdict {
+    let found = (parts.status == StatusCode::OK).then(|| crate::wire::order::applied(body).ok()).flatten();
+    let is_ok = found.is_some() || (parts.status == StatusCode::NOT_FOUND && parts.problem);
+    let outcome = if is_ok { Outcome::Ok } else { Outcome::Fail };
+    let error = (!is_ok).then(|| excerpt(body));
+    let (answer, applied) = found.map(|found| (found.answer, found.applied)).unzip();
+    Verdict { outcome, status: Some(parts.status.as_u16()), replayed: false, answer, applied, error }
 }
 
 fn answered(parts: &Parts, body: &[u8]) -> Verdict {
@@ -63,7 +93,7 @@ fn answered(parts: &Parts, body: &[u8]) -> Verdict {
         _ => Outcome::Info,
     };
     let error = (outcome != Outcome::Ok).then(|| excerpt(body));
-    Verdict { outcome, status: Some(parts.status.as_u16()), replayed: parts.replayed, answer, error }
+    Verdict { outcome, status: Some(parts.status.as_u16()), replayed: parts.replayed, answer, applied: None, error }
 }
 
 fn unanswered(error: &reqwest::Error) -> Verdict {
@@ -75,7 +105,7 @@ fn unanswered(error: &reqwest::Error) -> Verdict {
         text = format!("{text}: {next}");
         cause = next.source();
     }
-    Verdict { outcome, status: None, replayed: false, answer: None, error: Some(text) }
+    Verdict { outcome, status: None, replayed: false, answer: None, applied: None, error: Some(text) }
 }
 
 fn excerpt(body: &[u8]) -> String {
@@ -116,9 +146,34 @@ mod tests {
 
     #[test]
     fn amounts_are_written_exactly() {
-        let body = String::from_utf8(request_body("o", "c", 100_000_000_029)).expect("utf-8");
+        let body = String::from_utf8(request_body("o", "c", 100_000_000_029, 0)).expect("utf-8");
         assert_eq!(body, r#"{"orderId":"o","customerId":"c","amount":1000000000.29}"#);
-        assert!(String::from_utf8(request_body("o", "c", 5)).expect("utf-8").ends_with("\"amount\":0.05}"));
+        assert!(String::from_utf8(request_body("o", "c", 5, 10)).expect("utf-8").ends_with("\"amount\":0.05}"));
+    }
+
+    #[test]
+    fn body_is_filled_up_to_its_size_and_stays_the_same_order() {
+        let (plain, filled) = (request_body("o", "c", 129, 0), request_body("o", "c", 129, 4_096));
+        assert_eq!(filled.len(), 4_096);
+        let read = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).expect("JSON");
+        assert_eq!(read(&plain), read(&filled));
+    }
+
+    #[test]
+    fn read_is_found_or_not_found_or_failed() {
+        let applied = ORDER.replace('}', r#","sequence":3,"position":2,"applied":1,"appliedAt":"2026-01-01T00:00:01Z"}"#);
+        let table = [
+            (parts(200, false, false, false), applied.as_str(), Outcome::Ok, Some(1)),
+            (parts(200, false, false, false), ORDER, Outcome::Fail, None),
+            (parts(404, false, false, true), "{}", Outcome::Ok, None),
+            (parts(404, false, false, false), "nginx", Outcome::Fail, None),
+            (parts(503, false, true, true), "{}", Outcome::Fail, None),
+            (parts(500, false, false, true), "{}", Outcome::Fail, None),
+        ];
+        for (parts, body, outcome, times) in table {
+            let verdict = read(&parts, body.as_bytes());
+            assert_eq!((verdict.outcome, verdict.applied), (outcome, times), "{parts:?} {body}");
+        }
     }
 
     #[tokio::test]

@@ -56,10 +56,14 @@ pub(super) fn start(plan: &Plan, workload: &Arc<Workload>, epoch_us: u64) -> io:
             Err(RecvTimeoutError::Timeout) => true,
             Ok(()) | Err(RecvTimeoutError::Disconnected) => false,
         };
-        let mut whole = true;
-        for slot in plan.slots() {
+        let mut whole = wait_until(workload.recorder.instant(epoch_us));
+        if workload.is_closed() {
+            workload.begin();
+        }
+        let schedule = (!workload.is_closed()).then(|| plan.slots());
+        for slot in schedule.into_iter().flatten() {
             let intended_us = epoch_us + slot.at_us;
-            whole = wait_until(workload.recorder.instant(intended_us));
+            whole = whole && wait_until(workload.recorder.instant(intended_us));
             if !whole {
                 break;
             }
@@ -67,6 +71,9 @@ pub(super) fn start(plan: &Plan, workload: &Arc<Workload>, epoch_us: u64) -> io:
         }
         // The load lasts as long as the plan says, also after its last arrival.
         whole = whole && wait_until(workload.recorder.instant(epoch_us) + last);
+        if workload.is_closed() {
+            workload.end();
+        }
         end.send_replace(Some(!whole));
     })?;
     Ok(Pacing { stopper: Stopper { stop }, ended })

@@ -1,10 +1,10 @@
 //! The whole load against a stand-in for a node that answers, or keeps silent, as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use judge::history::{Entry, Header, Outcome};
-use judge::plan::{Abilities, Overrides, Plan};
+use judge::plan::{Abilities, Model, Overrides, Plan};
 use judge::scenario::Scenario;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -129,4 +129,17 @@ async fn every_slot_of_the_schedule_is_begun_in_time_or_recorded_as_never_begun(
     assert!((4..=12).contains(&begun), "{begun} begun");
     assert_eq!(count(&silent, ended(Outcome::Info)), begun);
     assert_eq!(begun + count(&silent, unstarted), 100);
+
+    // Users who wait for their answers and think for 20 ms do some 48 operations a second each.
+    let mut closed = plan(1, 60, 1_000);
+    closed.load.model = Model::Closed { users: 7, think_ms: 20 };
+    let closed = carried_out(&closed, Manner::Answers).await;
+    let done = count(&closed, ended(Outcome::Ok));
+    assert!((50..=350).contains(&done), "{done} done");
+    assert_eq!((count(&closed, invoked), count(&closed, unstarted)), (done, 0));
+    let at_work: BTreeSet<u32> =
+        closed.iter().filter_map(|entry| if let Entry::Invoke(invoke) = entry { Some(invoke.process) } else { None }).collect();
+    assert_eq!(at_work.len(), 7, "of sixty clients, as many work as there are users");
+    let behind = |entry: &Entry| matches!(entry, Entry::Invoke(invoke) if invoke.t_us - invoke.intended_us > 250_000);
+    assert_eq!(count(&closed, behind), 0, "nothing is behind a schedule that there is not");
 }

@@ -9,6 +9,7 @@ use judge::plan::{Plan, Slot};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::LoadError;
+use super::closed::Closed;
 use super::outcome::{self, Verdict};
 use crate::cluster::Cluster;
 use crate::recorder::Recorder;
@@ -31,6 +32,8 @@ pub(super) struct Workload {
     ops: AtomicU64,
     offered: AtomicU64,
     over: watch::Sender<bool>,
+    /// In the closed model: what there is to do next.
+    closed: Option<Closed>,
     processes: AtomicUsize,
     tally: watch::Sender<Tally>,
 }
@@ -43,6 +46,18 @@ pub(super) struct Pool {
     pub(super) client: reqwest::Client,
     queue: mpsc::UnboundedSender<Due>,
     due: Mutex<mpsc::UnboundedReceiver<Due>>,
+    /// In the closed model: so many of its users are at work.
+    at_work: usize,
+    joined: AtomicUsize,
+}
+
+/// A user's place in the load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat {
+    /// Its number as a process of the history.
+    pub(super) process: u32,
+    /// Its number in its pool.
+    in_pool: usize,
 }
 
 /// A slot on the run's clock.
@@ -56,7 +71,7 @@ impl Workload {
     pub(super) fn new(plan: &Plan, cluster: &Cluster, nonce: &str, recorder: Recorder) -> Result<Self, LoadError> {
         let client_timeout = Duration::from_millis(plan.load.client_timeout_ms);
         let urls: BTreeMap<&str, &str> = cluster.nodes.iter().map(|n| (n.name.as_str(), n.url.as_str())).collect();
-        let pools = plan
+        let mut pools = plan
             .roster
             .iter()
             .map(|node| {
@@ -68,9 +83,17 @@ impl Workload {
                     client: crate::http::client(client_timeout),
                     queue,
                     due: Mutex::new(due),
+                    at_work: 0,
+                    joined: AtomicUsize::new(0),
                 })
             })
-            .collect::<Result<_, LoadError>>()?;
+            .collect::<Result<Vec<Pool>, LoadError>>()?;
+        let closed = Closed::of(plan);
+        if closed.is_some() {
+            for (pool, users) in pools.iter_mut().zip(plan.load.users_by_node(plan.roster.len())) {
+                pool.at_work = users as usize;
+            }
+        }
         Ok(Self {
             recorder,
             pools,
@@ -81,6 +104,7 @@ impl Workload {
             ops: AtomicU64::new(0),
             offered: AtomicU64::new(0),
             over: watch::Sender::new(false),
+            closed,
             processes: AtomicUsize::new(0),
             tally: watch::Sender::new(Tally::default()),
         })
@@ -94,11 +118,23 @@ impl Workload {
         *self.ready.borrow()
     }
 
-    /// A user reports itself; the answer is its number as a process of the history.
-    pub(super) fn arrive(&self) -> u32 {
-        let process = self.processes.fetch_add(1, Ordering::Relaxed);
+    /// A user reports itself.
+    pub(super) fn arrive(&self, pool: &Pool) -> Seat {
+        let process = u32::try_from(self.processes.fetch_add(1, Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let in_pool = pool.joined.fetch_add(1, Ordering::Relaxed);
         self.ready.send_modify(|ready| *ready += 1);
-        u32::try_from(process).unwrap_or(u32::MAX)
+        Seat { process, in_pool }
+    }
+
+    /// In the closed model: from now on users go to work.
+    pub(super) fn begin(&self) {
+        if let Some(closed) = &self.closed {
+            closed.begun.send_replace(true);
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_some()
     }
 
     pub(super) async fn all_ready(&self) {
@@ -121,9 +157,19 @@ impl Workload {
     }
 
     /// The next slot of `pool`; `None` once the load is over.
-    pub(super) async fn take(&self, pool: &Pool) -> Option<Due> {
+    pub(super) async fn take(&self, pool: &Pool, seat: Seat, is_first: bool) -> Option<Due> {
         let mut over = self.over.subscribe();
-        let next = async { pool.due.lock().await.recv().await };
+        let next = async {
+            let Some(closed) = &self.closed else { return pool.due.lock().await.recv().await };
+            if seat.in_pool >= pool.at_work {
+                return std::future::pending().await;
+            }
+            // The first thought has not begun with an answer: users come in one after the other.
+            let part = if is_first { f64::from(seat.process) / self.users().max(1) as f64 } else { 1.0 };
+            let slot = closed.next(part).await?;
+            self.offered.fetch_add(1, Ordering::Relaxed);
+            Some(Due { intended_us: self.recorder.now_us(), slot })
+        };
         tokio::select! {
             biased;
             _ = over.wait_for(|over| *over) => None,
@@ -176,13 +222,13 @@ impl Workload {
     }
 
     pub(super) fn complete(&self, op: u64, verdict: Verdict) {
-        let Verdict { outcome, status, replayed, answer, error } = verdict;
+        let Verdict { outcome, status, replayed, answer, applied, error } = verdict;
         let t_us = self.recorder.now_us();
-        self.recorder.write(&Entry::Complete(Complete { t_us, op, outcome, status, replayed, answer, error }));
+        self.recorder.write(&Entry::Complete(Complete { t_us, op, outcome, status, replayed, answer, applied, error }));
         self.tally.send_modify(|tally| tally.completed += 1);
     }
 
-    pub(super) fn body(invoke: &Invoke) -> Vec<u8> {
-        outcome::request_body(&invoke.order_id, &invoke.customer_id, invoke.amount_minor)
+    pub(super) fn body(invoke: &Invoke, bytes: u32) -> Vec<u8> {
+        outcome::request_body(&invoke.order_id, &invoke.customer_id, invoke.amount_minor, bytes)
     }
 }

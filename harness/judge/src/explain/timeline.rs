@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::case::Case;
-use crate::history::{Op, OrderIx, Outcome, Quiescence, Step, Wall, wall_us};
+use crate::history::{Op, OrderIx, Outcome, Quiescence, ReadBack, Step, Wall, wall_us};
 use crate::life::content;
 
 /// Faults are told, from beginning to end, of which a step is so near the order's own.
@@ -24,6 +24,9 @@ pub(super) fn of(case: &Case<'_>, number: OrderIx) -> Vec<String> {
     let mut moments = Vec::new();
     for op in order.ops().iter() {
         operation(case, op, &mut moments);
+    }
+    for read in order.read_back().iter() {
+        moments.extend(read_back(case, read));
     }
     for message in order.published().iter() {
         let id = history.text(history.answer(message.answer).message_id);
@@ -81,6 +84,14 @@ fn operation(case: &Case<'_>, op: &Op, moments: &mut Vec<Moment>) {
         (None, _) => "given up without an answer: it may have taken effect".to_owned(),
     };
     add(end.t_us, format!("operation {}: {what}", op.number));
+}
+
+fn read_back(case: &Case<'_>, read: &ReadBack) -> Option<Moment> {
+    let (node, end) = (case.history.node_name(read.node), read.end?);
+    let answered = end.status.map_or("never answered".to_owned(), |status| format!("answered {status}"));
+    let sent_s = case.edges.ms(read.sent_us) / 1_000.0;
+    let what = format!("operation {}: read back at {node}, asked at {sent_s:+.3} s, {answered}", read.number);
+    Some(Moment { t_us: end.t_us, by_their_clock: false, what })
 }
 
 /// A wall-clock time on the run's clock, as far as the machines' clocks agree.

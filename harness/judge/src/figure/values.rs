@@ -144,11 +144,12 @@ mod tests {
     use crate::figure::Names;
     use crate::history::Step;
     use crate::plan::FaultKind;
-    use crate::testing::{LOAD_START_US, NODES, Story};
+    use crate::testing::{LOAD_START_US, NODES, Story, intended_us};
 
     #[test]
     fn what_a_run_has_is_what_can_be_named_and_in_the_same_unit() {
         let mut story = Story::good(3_000);
+        story.read_back(10_000, 4, 1, (intended_us(4) + 20_000, intended_us(4) + 22_000), 200);
         let steps = [(10, Step::Inject), (11, Step::EffectVerified), (19, Step::Heal), (20, Step::HealVerified)];
         let steps = steps.map(|(s, step)| (step, LOAD_START_US + s * 1_000_000));
         story.strike(FaultKind::Pause, NODES[1], 10_000, &steps);
@@ -169,6 +170,7 @@ mod tests {
         assert!(missing.is_empty(), "{missing:?}");
         assert_eq!(report.figures["throughput.offered_per_s"], Some(100.0));
         assert_eq!(report.figures["latency.p99.99_ms"], None, "3,000 are too few");
+        assert_eq!(report.figures["latency.read.max_ms"], Some(2.1));
         assert!(report.figures["latency.fault-1.during.p50_ms"].is_some_and(|p50| (p50 - 5.0).abs() < 0.01));
     }
 }

@@ -28,6 +28,10 @@ fn client(case: &Case<'_>, name: &str) -> u64 {
         "replays" => ops.filter(|op| op.end.as_ref().is_some_and(|end| end.replayed)).count(),
         "conflicts" => ops.filter(|op| op.is_conflict()).count(),
         "indeterminate" => ops.filter(|op| op.outcome() == crate::history::Outcome::Info).count(),
+        "reads" => case.history.read_back.iter().filter(|read| read.is_answered()).count(),
+        "reads_found" => case.history.read_back.iter().filter(|read| read.found().is_some()).count(),
+        "stale_reads" => crate::checkers::stale_reads(case).count(),
+        "hottest" => case.history.orders().map(|order| order.ops().len()).max().unwrap_or(0),
         _ => 0,
     };
     count as u64

@@ -51,6 +51,9 @@ pub(crate) fn measure(case: &Case<'_>, readings: &Readings, faults: &[Phases], p
             }
         }
     }
+    for reading in readings.reading_back() {
+        kinds.entry(reading.kind.word()).or_insert_with(Both::new).add(reading);
+    }
     let of_all = phases::NAMES.iter().zip(&all).zip(&propagation.all);
     let phases = of_all
         .map(|((name, both), sights)| ((*name).to_owned(), Phase { waits: both.waits(), propagation_ms: sights.distribution() }));

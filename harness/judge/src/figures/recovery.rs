@@ -2,7 +2,7 @@
 
 use super::backlog::{self, Measured};
 use super::histogram::Latencies;
-use super::requests::waited_us;
+use super::requests::{waited_to_read_us, waited_us};
 use crate::case::Case;
 use crate::history::{NodeIx, OpKind};
 use crate::numbers::rounded;
@@ -49,12 +49,15 @@ impl Reading {
     }
 }
 
-/// Operations by intended start.
-pub(crate) struct Readings(Vec<Reading>);
+/// Operations by intended start. Orders that were read back stand apart: the windows are those of placing.
+pub(crate) struct Readings {
+    placing: Vec<Reading>,
+    reading_back: Vec<Reading>,
+}
 
 impl Readings {
     pub(crate) fn of(case: &Case<'_>) -> Self {
-        let mut readings: Vec<Reading> = case
+        let mut placing: Vec<Reading> = case
             .history
             .ops
             .iter()
@@ -68,18 +71,31 @@ impl Readings {
                 kind: op.kind,
             })
             .collect();
-        readings.sort_unstable_by_key(|reading| reading.intended_us);
-        Self(readings)
+        placing.sort_unstable_by_key(|reading| reading.intended_us);
+        let reading_back = case.history.read_back.iter().map(|read| Reading {
+            intended_us: read.intended_us,
+            waited_us: waited_to_read_us(read, read.intended_us),
+            waited_from_sending_us: waited_to_read_us(read, read.sent_us),
+            ended_us: read.end.map_or(u64::MAX, |end| end.t_us),
+            served: read.is_answered(),
+            node: read.node,
+            kind: OpKind::Read,
+        });
+        Self { placing, reading_back: reading_back.collect() }
     }
 
     pub(crate) fn all(&self) -> &[Reading] {
-        &self.0
+        &self.placing
+    }
+
+    pub(crate) fn reading_back(&self) -> &[Reading] {
+        &self.reading_back
     }
 
     pub(crate) fn within(&self, from_us: u64, until_us: u64) -> &[Reading] {
-        let start = self.0.partition_point(|reading| reading.intended_us < from_us);
-        let end = self.0.partition_point(|reading| reading.intended_us < until_us);
-        self.0.get(start..end).unwrap_or_default()
+        let start = self.placing.partition_point(|reading| reading.intended_us < from_us);
+        let end = self.placing.partition_point(|reading| reading.intended_us < until_us);
+        self.placing.get(start..end).unwrap_or_default()
     }
 }
 

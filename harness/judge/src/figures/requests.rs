@@ -5,14 +5,22 @@ use std::collections::BTreeMap;
 use super::histogram::Latencies;
 use crate::case::Case;
 use crate::checkers::LATE_MS;
-use crate::history::{NodeIx, Op, Outcome};
+use crate::history::{NodeIx, Op, OpEnd, Outcome, ReadBack};
 use crate::numbers::rounded;
 use crate::report::{ByNode, LoadFigures, Requests};
 
 /// How long an operation kept its client waiting, until its answer or until it was given up; `None` for one that never
 /// reached a node, or whose end is not known.
 pub(crate) fn waited_us(op: &Op, from_us: u64) -> Option<u64> {
-    let end = op.end.as_ref()?;
+    waited_for(op.end?, from_us)
+}
+
+/// The same for an order that was read back.
+pub(crate) fn waited_to_read_us(read: &ReadBack, from_us: u64) -> Option<u64> {
+    waited_for(read.end?, from_us)
+}
+
+fn waited_for(end: OpEnd, from_us: u64) -> Option<u64> {
     let reached = end.status.is_some() || end.outcome != Outcome::Fail;
     reached.then(|| end.t_us.saturating_sub(from_us))
 }
@@ -66,8 +74,10 @@ pub(crate) fn load(case: &Case<'_>) -> LoadFigures {
     let mut lateness = Latencies::new();
     let late_us = LATE_MS * 1_000;
     let mut late = 0;
-    for op in ops {
-        let late_by = op.sent_us.saturating_sub(op.intended_us);
+    let reads = &case.history.read_back;
+    let starts = ops.iter().map(|op| (op.intended_us, op.sent_us));
+    for (intended_us, sent_us) in starts.chain(reads.iter().map(|read| (read.intended_us, read.sent_us))) {
+        let late_by = sent_us.saturating_sub(intended_us);
         lateness.add(late_by);
         late += u64::from(late_by > late_us);
     }
@@ -76,15 +86,19 @@ pub(crate) fn load(case: &Case<'_>) -> LoadFigures {
         served += u64::from(op.is_served());
         acknowledged += u64::from(op.outcome() == Outcome::Ok);
     }
-    let offered = case.plan.slots().count() as u64;
+    served += reads.iter().filter(|read| read.is_answered()).count() as u64;
+    let started = (ops.len() + reads.len()) as u64;
+    let ended = ops.iter().map(|op| op.end.is_some()).chain(reads.iter().map(|read| read.end.is_some()));
+    let offered = case.plan.offered().unwrap_or(started);
     let per_s = |count: u64| rounded(count as f64 * 1_000.0 / case.plan.load.duration_ms.max(1) as f64);
     LoadFigures {
+        closed: case.plan.load.is_closed(),
         offered,
         offered_per_s: per_s(offered),
-        sent_per_s: per_s(ops.len() as u64),
+        sent_per_s: per_s(started),
         acknowledged_per_s: per_s(acknowledged),
-        started: ops.len() as u64,
-        completed: ops.iter().filter(|op| op.end.is_some()).count() as u64,
+        started,
+        completed: ended.filter(|ended| *ended).count() as u64,
         unstarted: case.history.unstarted.len() as u64,
         late,
         late_start_p99_ms: lateness.at_ms(0.99),

@@ -121,6 +121,15 @@ fn operations(case: &Case<'_>, grid: Grid, series: &mut Series) {
             node[at].1 += 1;
         }
     }
+    for read in &case.history.read_back {
+        let Some(at) = grid.at(read.intended_us) else { continue };
+        series.offered[at] += 1;
+        match read.end.map_or(Outcome::Info, |end| end.outcome) {
+            Outcome::Ok => series.served[at] += 1,
+            Outcome::Info => series.indeterminate[at] += 1,
+            Outcome::Fail => series.failed[at] += 1,
+        }
+    }
     series.request_ms = requests.spread();
     series.request_bars = requests.all.bars();
     let share = |(served, all): &(u64, u64)| (*all > 0).then(|| whole(*served as f64 * 1_000.0 / *all as f64) as f64 / 1_000.0);

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use super::answers::Answers;
 use super::index::{
-    Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, OrderIx, ProjectedOrder, PublishedMessage, ReadEnd, Reading,
-    StoredRecord,
+    Confirmation, FeedChange, LedgerLine, MessageSeen, OpEnd, OrderIx, ProjectedOrder, PublishedMessage, ReadBack, ReadEnd,
+    Reading, StoredRecord,
 };
 use super::line::Line;
-use super::op_numbers::OpNumbers;
+use super::op_numbers::{OpNumbers, Place};
 use super::orders::Lists;
 use super::read::Torn;
 use super::text::Interner;
 use super::wall::Wall;
-use super::{Complete, Entry, Header, History, Invoke, NodeIx, Op, Projection, Published, Record, Row, Seen, reads};
+use super::{Complete, Entry, Header, History, Invoke, NodeIx, Op, OpKind, Projection, Published, Record, Row, Seen, reads};
 use crate::numbers::fit;
 
 /// Takes entries one by one.
@@ -187,8 +187,16 @@ impl Builder {
             self.odd(format!("operation {} sent the order id {} of another run", invoke.op, invoke.order_id.as_ref()));
             return;
         };
-        if self.op_numbers.insert(invoke.op, fit(self.history.ops.len())).is_some() {
+        let is_read = invoke.kind == OpKind::Read;
+        let place =
+            if is_read { Place::ReadBack(fit(self.history.read_back.len())) } else { Place::Op(fit(self.history.ops.len())) };
+        if self.op_numbers.insert(invoke.op, place).is_some() {
             self.odd(format!("operation {} was invoked twice", invoke.op));
+        }
+        if is_read {
+            let (number, intended_us, sent_us) = (invoke.op, invoke.intended_us, invoke.t_us);
+            self.history.read_back.push(ReadBack { number, node, order, intended_us, sent_us, end: None, applied: None });
+            return;
         }
         self.history.ops.push(Op {
             number: invoke.op,
@@ -205,16 +213,24 @@ impl Builder {
 
     fn complete<S: AsRef<str>>(&mut self, complete: &Complete<S>) {
         self.at(complete.t_us);
-        let op = self.op_numbers.get(complete.op).and_then(|at| self.history.ops.get_mut(at as usize));
-        let Some(op) = op else {
+        let (ops, reads) = (&mut self.history.ops, &mut self.history.read_back);
+        let end = match self.op_numbers.get(complete.op) {
+            Some(Place::Op(at)) => ops.get_mut(at as usize).map(|op| &mut op.end),
+            Some(Place::ReadBack(at)) => reads.get_mut(at as usize).map(|read| {
+                read.applied = read.applied.or(complete.applied);
+                &mut read.end
+            }),
+            None => None,
+        };
+        let Some(end) = end else {
             self.odd(format!("operation {} ended without being invoked", complete.op));
             return;
         };
-        if op.end.is_some() {
+        if end.is_some() {
             self.odd(format!("operation {} ended twice", complete.op));
             return;
         }
-        op.end = Some(OpEnd {
+        *end = Some(OpEnd {
             t_us: complete.t_us,
             outcome: complete.outcome,
             status: complete.status,

@@ -103,6 +103,45 @@ impl Op {
     }
 }
 
+/// An order was read back from a node's projection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReadBack {
+    pub number: u64,
+    pub node: NodeIx,
+    pub order: OrderIx,
+    pub intended_us: u64,
+    pub sent_us: u64,
+    /// `ok`: found or not found; `info`: given up; nothing is concluded from either, as a read has no effect.
+    pub end: Option<OpEnd>,
+    /// How often the node says that it applied the order; `None` where it did not find it.
+    pub applied: Option<u64>,
+}
+
+impl ReadBack {
+    /// The answer was one of the contract's for a read, in its form.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.end.is_some_and(|end| end.outcome == Outcome::Ok)
+    }
+
+    /// The node did not know the order.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.is_answered() && self.status() == Some(404)
+    }
+
+    /// The order as the node showed it.
+    #[must_use]
+    pub fn found(&self) -> Option<AnswerIx> {
+        self.end.filter(|end| end.outcome == Outcome::Ok && end.status == Some(200))?.answer
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.end.and_then(|end| end.status)
+    }
+}
+
 /// A feed showed an order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MessageSeen {
@@ -211,7 +250,10 @@ pub struct History {
     /// Service names: those of the header first, in its order, then any other that was met.
     pub nodes: Vec<String>,
     pub phases: Vec<(u64, Phase)>,
+    /// Operations that place, replay or conflict.
     pub ops: Vec<Op>,
+    /// Operations that read back.
+    pub read_back: Vec<ReadBack>,
     pub unstarted: Vec<(u64, NodeIx)>,
     pub faults: Vec<FaultStep>,
     pub seen: Vec<MessageSeen>,
@@ -259,6 +301,7 @@ impl History {
             header,
             phases: Vec::new(),
             ops: Vec::new(),
+            read_back: Vec::new(),
             unstarted: Vec::new(),
             faults: Vec::new(),
             seen: Vec::new(),

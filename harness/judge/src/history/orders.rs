@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Row;
-use super::index::{Confirmation, History, MessageSeen, Op, OrderIx, ProjectedOrder, PublishedMessage, StoredRecord};
+use super::index::{Confirmation, History, MessageSeen, Op, OrderIx, ProjectedOrder, PublishedMessage, ReadBack, StoredRecord};
 use super::lists::{ByOrder, Found};
 
 /// An order id of this run, and where it was met.
@@ -23,6 +23,12 @@ impl<'h> Order<'h> {
     #[must_use]
     pub fn ops(self) -> Found<'h, Op> {
         self.history.lists.ops.found(self.number, &self.history.ops)
+    }
+
+    /// In the order of their invocation.
+    #[must_use]
+    pub fn read_back(self) -> Found<'h, ReadBack> {
+        self.history.lists.read_back.found(self.number, &self.history.read_back)
     }
 
     #[must_use]
@@ -60,6 +66,8 @@ impl<'h> Order<'h> {
             nodes: whole.nodes.clone(),
             phases: whole.phases.clone(),
             ops: self.ops().iter().filter(|op| keep(op.number)).map(|op| Op { order: 0, ..*op }).collect(),
+            // They have no effect, so no other checker's finding depends on them.
+            read_back: self.read_back().iter().map(|read| ReadBack { order: 0, ..*read }).collect(),
             published: self.published().iter().map(|message| PublishedMessage { order: 0, ..*message }).collect(),
             seen: self.seen().iter().map(|seen| MessageSeen { order: 0, ..*seen }).collect(),
             projected: self.projected().iter().map(|entry| ProjectedOrder { order: 0, ..*entry }).collect(),
@@ -87,6 +95,7 @@ impl<'h> Order<'h> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lists {
     pub(super) ops: ByOrder,
+    pub(super) read_back: ByOrder,
     pub(super) published: ByOrder,
     pub(super) seen: ByOrder,
     pub(super) projected: ByOrder,
@@ -100,6 +109,7 @@ impl Lists {
         let orders = history.orders.len();
         Self {
             ops: ByOrder::of(orders, history.ops.iter().map(|op| Some(op.order))),
+            read_back: ByOrder::of(orders, history.read_back.iter().map(|read| Some(read.order))),
             published: ByOrder::of(orders, history.published.iter().map(|message| Some(message.order))),
             seen: ByOrder::of(orders, history.seen.iter().map(|seen| Some(seen.order))),
             projected: ByOrder::of(orders, history.projected.iter().map(|entry| Some(entry.order))),

@@ -148,6 +148,7 @@ fn every_line_that_is_written_fits_the_documented_schema() {
     let mut story = Story::good(9);
     story.entries.extend(rare());
     story.give_up(3);
+    story.read_back(100, 4, 1, (LOAD_START_US, LOAD_START_US + 9), 200);
     let lines: Vec<Value> = story.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     for line in &lines {
         assert_eq!(misfit(&schema, &schema["$defs"]["entry"], line, "entry"), None);

@@ -11,6 +11,8 @@ use crate::seed::Stream;
 pub(super) enum Arrivals {
     Shaped(Box<Shaped>),
     Recorded(Replayed),
+    /// The closed model: whoever asks gets the next one.
+    AtOnce,
 }
 
 /// Arrivals along legs. The k-th of them comes when the rate, added up over time, has reached k.
@@ -30,6 +32,9 @@ pub(super) struct Shaped {
 impl Arrivals {
     pub(super) fn new(plan: &Plan) -> Self {
         let load = &plan.load;
+        if load.is_closed() {
+            return Self::AtOnce;
+        }
         if let Profile::Replay(recorded) = &load.profile {
             return Self::Recorded(recorded.arrivals());
         }
@@ -47,6 +52,7 @@ impl Iterator for Arrivals {
         match self {
             Self::Shaped(shaped) => shaped.next(),
             Self::Recorded(recorded) => recorded.next(),
+            Self::AtOnce => Some(0),
         }
     }
 }

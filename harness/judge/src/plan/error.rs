@@ -27,6 +27,16 @@ pub enum PlanError {
     NoRate { profile: &'static str },
     #[error("`{part}` belongs to the profile `{owner}`, and the profile is `{profile}`: leave it out, or change the profile")]
     OtherProfile { part: &'static str, owner: &'static str, profile: &'static str },
+    #[error("`{part}` belongs to the closed model: add `model = \"closed\"`, or leave it out")]
+    ClosedOnly { part: &'static str },
+    #[error("`{part}` belongs to the open model; in the closed one `users` and `think` set the pace: leave it out")]
+    OpenOnly { part: &'static str },
+    #[error("the closed model needs `users`, from 1 to 20000: how many clients there are over all nodes")]
+    NoUsers,
+    #[error("`shares` names {name}, which is no node of this cluster{meant} It has {nodes}")]
+    NoSuchNode { name: String, meant: String, nodes: String },
+    #[error("`shares` are whole numbers from 0 to 1000, and at least one of them is not 0")]
+    Shares,
     #[error("`{part}` says how fast operations arrive, and so does the rate: leave out one of them")]
     RateTwice { part: &'static str },
     #[error(

@@ -101,7 +101,7 @@ pub(super) fn resolve(
 /// A part of `[load]` that the profile does not look at would be a part that its author believes in.
 fn refuse_parts_of_others(spec: &LoadSpec, name: ProfileName, rate_is_given: bool) -> Result<(), PlanError> {
     // A profile of the command line stands in for the scenario's, and its parts with it.
-    if name == spec.profile {
+    if name == spec.profile.unwrap_or(ProfileName::Constant) {
         let parts = [
             ("from", spec.from.is_some(), ProfileName::Ramp),
             ("steps", spec.steps.is_some(), ProfileName::Steps),

@@ -1,11 +1,15 @@
 //! From what a scenario says to what a run will do: overrides applied, targets resolved, everything checked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Abilities, Expect, FORMAT, Fault, Guard, Load, Plan, PlanError, Recorded, checks, profile, random, targets};
-use crate::figure::{Names, Threshold, nearest};
+use super::{
+    Abilities, Expect, FORMAT, Fault, Guard, Load, Model, Plan, PlanError, Profile, Recorded, checks, profile, random, targets,
+};
+use crate::figure::{self, Names, Threshold};
+use crate::nearest::nearest;
 use crate::numbers::whole;
-use crate::scenario::{FaultSpec, GuardSpec, ProfileName, QUIESCENT_WITHIN, Scenario};
+use crate::scenario::{FaultSpec, GuardSpec, LoadSpec, ModelName, ProfileName, QUIESCENT_WITHIN, Scenario};
 use crate::seed::Stream;
 
 /// The least length of the steady state, and the least number of operations in it.
@@ -14,6 +18,12 @@ pub const STEADY_MIN_OPS: u64 = 1_000;
 
 /// Clients per node beyond the bare need, so that one paused node cannot starve the others.
 const PROCESS_HEADROOM: f64 = 1.2;
+
+/// Beyond that one machine's descriptors run out.
+const USERS_MAX: u32 = 20_000;
+
+/// Of one node's share against another's.
+const WEIGHT_MAX: u32 = 1_000;
 
 /// A guard that looks more often than that is a load of its own.
 const GUARD_MIN: Duration = Duration::from_secs(1);
@@ -43,7 +53,7 @@ pub fn resolve(
     if roster.is_empty() {
         return Err(PlanError::NoNodes);
     }
-    let load = resolve_load(scenario, overrides, roster.len())?;
+    let load = resolve_load(scenario, overrides, roster)?;
     let mut faults: Vec<Fault> = scenario.faults.iter().flat_map(unsettled).collect();
     faults.sort_by_key(|fault| fault.at_ms);
     targets::resolve(&mut faults, seed, roster)
@@ -96,7 +106,7 @@ fn resolve_thresholds(specs: &[Threshold], seed: u64, roster: &[String], faults:
         if known.iter().any(|(name, _)| *name == figure) {
             return Ok(Threshold { figure, ..spec.clone() });
         }
-        let nearest = nearest(&figure, &known).join(", ");
+        let nearest = figure::nearest(&figure, &known).join(", ");
         Err(PlanError::Figure { figure: spec.figure.clone(), faults, nearest })
     });
     resolved.collect()
@@ -139,19 +149,29 @@ fn check_guard(spec: &GuardSpec) -> Result<Guard, PlanError> {
     Ok(guard(spec))
 }
 
-fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Result<Load, PlanError> {
+fn resolve_load(scenario: &Scenario, overrides: &Overrides, roster: &[String]) -> Result<Load, PlanError> {
     let spec = &scenario.load;
     let duration_ms = millis(overrides.duration.unwrap_or(spec.duration));
     let warm_up_ms = millis(spec.warm_up);
     if duration_ms <= warm_up_ms {
         return Err(PlanError::TooShort { duration_ms, warm_up_ms });
     }
+    let model = model(spec, overrides)?;
     let replays = overrides.recorded.is_some().then_some(ProfileName::Replay);
-    let name = overrides.profile.or(replays).unwrap_or(spec.profile);
-    let (profile, rate) = profile::resolve(spec, name, overrides.rate, overrides.recorded.as_ref(), duration_ms)?;
+    let name = overrides.profile.or(replays).or(spec.profile).unwrap_or(ProfileName::Constant);
+    let (profile, rate) = match model {
+        Model::Open => profile::resolve(spec, name, overrides.rate, overrides.recorded.as_ref(), duration_ms)?,
+        Model::Closed { .. } => (Profile::Constant, 0.0),
+    };
+    let weights = weights(&spec.shares, roster)?;
     let client_timeout_ms = millis(spec.client_timeout);
-    let at_once = profile.most_within(rate, duration_ms, client_timeout_ms);
-    let needed = processes_needed(at_once, nodes);
+    // Of a closed load all users wait at once, and each for itself: none can starve another.
+    let (at_once, headroom) = match model {
+        Model::Open => (profile.most_within(rate, duration_ms, client_timeout_ms), PROCESS_HEADROOM),
+        Model::Closed { users, .. } => (f64::from(users), 1.0),
+    };
+    let nodes = roster.len();
+    let needed = processes_needed(at_once * largest_share(&weights, nodes) * headroom);
     if let Some(stated) = spec.processes_per_node.filter(|stated| *stated < needed) {
         return Err(PlanError::TooFewProcesses { stated, needed, at_once, nodes, timeout_ms: client_timeout_ms });
     }
@@ -164,12 +184,61 @@ fn resolve_load(scenario: &Scenario, overrides: &Overrides, nodes: usize) -> Res
         processes_per_node: spec.processes_per_node.unwrap_or(needed),
         keys: spec.keys,
         customers: spec.customers,
+        customer_skew: spec.customer_skew,
+        body_bytes: spec.body,
+        weights,
+        model,
     })
 }
 
-/// `at_once` operations may wait for their end at a time, over all nodes.
-fn processes_needed(at_once: f64, nodes: usize) -> u32 {
-    let needed = PROCESS_HEADROOM * at_once / nodes as f64;
+fn model(spec: &LoadSpec, overrides: &Overrides) -> Result<Model, PlanError> {
+    if spec.model == ModelName::Open {
+        let part = [("users", spec.users.is_some()), ("think", spec.think.is_some())];
+        return match part.into_iter().find(|(_, is_given)| *is_given) {
+            Some((part, _)) => Err(PlanError::ClosedOnly { part }),
+            None => Ok(Model::Open),
+        };
+    }
+    let of_open = [
+        ("rate", spec.rate.is_some() || overrides.rate.is_some()),
+        ("profile", spec.profile.is_some() || overrides.profile.is_some()),
+        ("from", spec.from.is_some()),
+        ("steps", spec.steps.is_some()),
+        ("spike", spec.spike.is_some()),
+        ("arrivals", spec.arrivals.is_some() || overrides.recorded.is_some()),
+        ("processes_per_node", spec.processes_per_node.is_some()),
+    ];
+    if let Some((part, _)) = of_open.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(PlanError::OpenOnly { part });
+    }
+    let users = spec.users.filter(|users| (1..=USERS_MAX).contains(users)).ok_or(PlanError::NoUsers)?;
+    Ok(Model::Closed { users, think_ms: spec.think.map_or(0, millis) })
+}
+
+/// In the order of the roster; none where all are alike.
+fn weights(shares: &BTreeMap<String, u32>, roster: &[String]) -> Result<Vec<u32>, PlanError> {
+    if let Some(unknown) = shares.keys().find(|name| !roster.contains(name)) {
+        let meant = nearest(unknown, roster.iter().map(String::as_str)).map(|meant| format!(", did you mean {meant}?"));
+        let (name, meant) = (unknown.clone(), meant.unwrap_or_default());
+        return Err(PlanError::NoSuchNode { name, meant, nodes: roster.join(", ") });
+    }
+    if shares.is_empty() {
+        return Ok(Vec::new());
+    }
+    let weights: Vec<u32> = roster.iter().map(|node| shares.get(node).copied().unwrap_or(1)).collect();
+    if weights.iter().any(|weight| *weight > WEIGHT_MAX) || weights.iter().all(|weight| *weight == 0) {
+        return Err(PlanError::Shares);
+    }
+    Ok(weights)
+}
+
+fn largest_share(weights: &[u32], nodes: usize) -> f64 {
+    let all: u32 = weights.iter().sum();
+    weights.iter().max().map_or(1.0 / nodes as f64, |largest| f64::from(*largest) / f64::from(all))
+}
+
+/// So many users wait at once on the node that has the most.
+fn processes_needed(needed: f64) -> u32 {
     // Nine digits are kept, so that 240.00000000000003 does not ask for 241.
     let rounded = (needed * 1e9).round() / 1e9;
     u32::try_from(whole(rounded.ceil())).unwrap_or(u32::MAX).max(1)

@@ -1,24 +1,26 @@
 //! The open schedule of the load: when, where and with what each operation arrives, whatever the cluster does.
 
 use super::arrivals::Arrivals;
-use super::{Plan, Slot};
+use super::customers::Customers;
+use super::{Keys, Plan, Slot};
 use crate::history::OpKind;
 use crate::seed::{Stream, mix};
 
 /// The schedule of one plan, as an iterator.
 ///
-/// Nodes come in rounds: each round visits every node once, in an order of its own, so that each gets its exact share.
+/// Nodes come in rounds: each round visits every node as often as its weight says, in an order of its own, so that each
+/// gets its exact share.
 #[derive(Debug, Clone)]
 pub struct Slots {
     arrivals: Arrivals,
     end_us: u64,
-    repeat: f64,
-    conflict: f64,
-    customers: u64,
-    customer_seed: u64,
+    keys: Keys,
+    customers: Customers,
     amount_seed: u64,
     nodes: Stream,
-    keys: Stream,
+    draws: Stream,
+    bodies: Stream,
+    body_bytes: Option<(u32, u32)>,
     round: Vec<usize>,
     in_round: usize,
     /// How many orders were placed.
@@ -31,14 +33,14 @@ impl Slots {
         Self {
             arrivals: Arrivals::new(plan),
             end_us: load.duration_ms.saturating_mul(1_000),
-            repeat: load.keys.repeat,
-            conflict: load.keys.conflict,
-            customers: u64::from(load.customers.max(1)),
-            customer_seed: Stream::new(plan.seed, "customers").below(u64::MAX),
+            keys: load.keys,
+            customers: Customers::new(plan),
             amount_seed: Stream::new(plan.seed, "amounts").below(u64::MAX),
             nodes: Stream::new(plan.seed, "nodes"),
-            keys: Stream::new(plan.seed, "keys"),
-            round: (0..plan.roster.len().max(1)).collect(),
+            draws: Stream::new(plan.seed, "keys"),
+            bodies: Stream::new(plan.seed, "bodies"),
+            body_bytes: load.body_bytes,
+            round: round(&load.weights, plan.roster.len()),
             in_round: 0,
             placed: 0,
         }
@@ -56,19 +58,44 @@ impl Slots {
     /// A new order, or one that was there before: half of the time one of the last three, which may still be under
     /// way, else any of them.
     fn next_key(&mut self) -> (OpKind, u64) {
-        let draw = self.keys.unit();
-        if self.placed == 0 || draw >= self.repeat + self.conflict {
-            self.placed += 1;
-            return (OpKind::Place, self.placed - 1);
+        let draw = self.draws.unit();
+        let Keys { repeat, conflict, hot, read } = self.keys;
+        let kind = if draw < repeat {
+            OpKind::Replay
+        } else if draw < repeat + conflict {
+            OpKind::Conflict
+        } else if draw < repeat + conflict + hot {
+            // The first order of all is the hot one, and whatever the seed the same.
+            return if self.placed == 0 { self.next_order() } else { (OpKind::Replay, 0) };
+        } else if draw < repeat + conflict + hot + read {
+            OpKind::Read
+        } else {
+            return self.next_order();
+        };
+        if self.placed == 0 {
+            return self.next_order();
         }
-        let reach = if self.keys.below(2) == 0 { self.placed.min(3) } else { self.placed };
-        let order = self.placed - 1 - self.keys.below(reach);
-        (if draw < self.repeat { OpKind::Replay } else { OpKind::Conflict }, order)
+        let reach = if self.draws.below(2) == 0 { self.placed.min(3) } else { self.placed };
+        (kind, self.placed - 1 - self.draws.below(reach))
     }
 
-    fn customer(&self, order: u64) -> String {
-        format!("customer-{}", 1 + mix(self.customer_seed ^ mix(order)) % self.customers)
+    fn next_order(&mut self) -> (OpKind, u64) {
+        self.placed += 1;
+        (OpKind::Place, self.placed - 1)
     }
+
+    fn next_body(&mut self) -> u32 {
+        let Some((least, most)) = self.body_bytes else { return 0 };
+        let beyond = self.bodies.below(u64::from(most - least) + 1);
+        least + u32::try_from(beyond).unwrap_or(0)
+    }
+}
+
+/// A round: each node as often as its weight says.
+fn round(weights: &[u32], nodes: usize) -> Vec<usize> {
+    let weight = |node: usize| weights.get(node).map_or(1, |weight| *weight as usize);
+    let round: Vec<usize> = (0..nodes).flat_map(|node| std::iter::repeat_n(node, weight(node))).collect();
+    if round.is_empty() { vec![0] } else { round }
 }
 
 impl Iterator for Slots {
@@ -83,10 +110,16 @@ impl Iterator for Slots {
             node,
             kind,
             order,
-            customer_id: self.customer(order),
+            customer_id: customer_id(self.customers.of(order)),
             amount_minor: amount_minor(self.amount_seed, order, kind),
+            body_bytes: if kind == OpKind::Read { 0 } else { self.next_body() },
         })
     }
+}
+
+/// A customer by its number, from 1.
+pub(super) fn customer_id(number: u64) -> String {
+    format!("customer-{number}")
 }
 
 /// The amounts on which binary floats, rounding and limits are known to break, in minor units.

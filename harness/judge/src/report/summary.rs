@@ -85,17 +85,7 @@ fn counts(page: &mut Page, report: &Report) {
         },
     );
     let load = &report.load;
-    page.labelled(
-        "load",
-        &format!(
-            "{} offered, {} started, {} never begun; {:.1} served per second; starts late by {} ms at p99",
-            count(load.offered),
-            count(load.started),
-            count(load.unstarted),
-            load.served_per_s,
-            ms(load.late_start_p99_ms)
-        ),
-    );
+    page.labelled("load", &super::words::load(load));
     page.labelled(
         "available",
         &format!("{} to nodes that no fault held, {} to all", share(report.availability), share(report.availability_all)),

@@ -1,5 +1,6 @@
 //! The `[load]` table.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,7 +12,11 @@ use crate::plan::{Keys, Recorded};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadSpec {
-    pub profile: ProfileName,
+    #[serde(default)]
+    pub model: ModelName,
+    /// `None`: constant.
+    #[serde(default)]
+    pub profile: Option<ProfileName>,
     /// Operations per second over all nodes; not where `steps` or `arrivals` say it.
     #[serde(default, deserialize_with = "values::some_rate")]
     pub rate: Option<f64>,
@@ -42,6 +47,30 @@ pub struct LoadSpec {
     pub keys: Keys,
     #[serde(default = "values::default_customers", deserialize_with = "values::customers")]
     pub customers: u32,
+    /// Exponent of the Zipf distribution over customers.
+    #[serde(default, deserialize_with = "values::skew")]
+    pub customer_skew: f64,
+    /// Sizes of the requests' bodies in bytes, least and greatest.
+    #[serde(default, deserialize_with = "values::some_body")]
+    pub body: Option<(u32, u32)>,
+    /// By node: how large its share is; 1 where nothing is said.
+    #[serde(default)]
+    pub shares: BTreeMap<String, u32>,
+    /// Of the closed model: clients over all nodes.
+    #[serde(default)]
+    pub users: Option<u32>,
+    /// Of the closed model: between an answer and the next operation.
+    #[serde(default, deserialize_with = "values::some_duration")]
+    pub think: Option<Duration>,
+}
+
+/// The models by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelName {
+    #[default]
+    Open,
+    Closed,
 }
 
 /// The profiles by their names.

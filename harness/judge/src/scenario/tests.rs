@@ -32,7 +32,7 @@ fn with(line: &str, by: &str) -> String {
 fn defaults_are_filled_in() {
     let scenario = Scenario::parse("scenarios/calm.toml", GOOD).expect("it is good");
     assert_eq!(scenario.name, "calm");
-    assert_eq!(scenario.load.keys, Keys { repeat: 0.0, conflict: 0.0 });
+    assert_eq!(scenario.load.keys, Keys::default());
     assert_eq!((scenario.load.customers, scenario.load.processes_per_node), (500, None));
     assert_eq!(scenario.load.client_timeout, Duration::from_secs(2));
     assert_eq!(scenario.faults[0].hold, Some(Duration::from_millis(1_500)));
@@ -52,14 +52,15 @@ fn name_may_be_a_path_or_bare() {
 fn error_shows_file_line_column_and_a_caret() {
     let text = with("rate = 300", "speed = 300");
     let shown = error(&text).to_string();
-    let expected = "scenarios/x.toml:5:1: unknown field `speed`, expected one of `profile`, `rate`, `duration`, \
-                    `from`, `steps`, `spike`, `arrivals`, `warm_up`, `client_timeout`, `processes_per_node`, `keys`, `customers`\n  5 | speed = 300\n    | ^^^^^";
+    let expected = "scenarios/x.toml:5:1: unknown field `speed`, expected one of `model`, `profile`, `rate`, `duration`, \
+                    `from`, `steps`, `spike`, `arrivals`, `warm_up`, `client_timeout`, `processes_per_node`, `keys`, `customers`, \
+                    `customer_skew`, `body`, `shares`, `users`, `think`\n  5 | speed = 300\n    | ^^^^^";
     assert_eq!(shown, expected);
 }
 
 #[test]
 fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
-    let table: [(&str, &str, usize, &str); 34] = [
+    let table: [(&str, &str, usize, &str); 41] = [
         ("[load]", "[cluster]\nnodes = 17\n\n[load]", 4, "1 to 16 nodes"),
         ("[load]", "[cluster]\nnodes = 0\n\n[load]", 4, "1 to 16 nodes"),
         (r#"for = "1.5s""#, r#"for = ["1s", "4s"]"#, 11, "a range belongs to the faults of `[nemesis]`"),
@@ -87,7 +88,7 @@ fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
             4,
             "unknown variant `burst`, expected one of `constant`, `poisson`, `ramp`",
         ),
-        ("rate = 300", "rates = 300", 5, "unknown field `rates`, did you mean `rate`? Expected one of `profile`"),
+        ("rate = 300", "rates = 300", 5, "unknown field `rates`, did you mean `rate`? Expected one of `model`, `profile`"),
         ("rate = 300", "steps = [0, 0]", 5, "1 to 1000 rates in operations per second, not all of them 0"),
         ("rate = 300", "steps = [10, -1]", 5, "from 0 to 100000"),
         ("rate = 300", "rate = 300\nfrom = 200000", 6, "from 0 to 100000"),
@@ -106,6 +107,13 @@ fn every_kind_of_mistake_is_placed_and_says_what_was_expected() {
         ("rate = 300", "rate = 300\nkeys = { repeat = 2 }", 6, "a share between 0 and 1"),
         ("rate = 300", "rate = 300\nkeys = { repeats = 0.1 }", 6, "unknown field `repeats`"),
         ("rate = 300", "rate = 300\nkeys = { repeat = 0.7, conflict = 0.7 }", 6, "a share between 0 and 1"),
+        ("rate = 300", "rate = 300\nkeys = { hot = 0.6, read = 0.6 }", 6, "a share between 0 and 1"),
+        ("rate = 300", "rate = 300\ncustomer_skew = 9", 6, "an exponent from 0"),
+        ("rate = 300", "rate = 300\nbody = \"17KiB\"", 6, "a size up to 16KiB"),
+        ("rate = 300", "rate = 300\nbody = [\"4KiB\", \"200B\"]", 6, "the smaller first"),
+        ("rate = 300", "rate = 300\nbody = 200", 6, "a size up to 16KiB"),
+        ("rate = 300", "rate = 300\nshares = { cluster-node-1 = -1 }", 6, "expected u32"),
+        ("rate = 300", "model = \"half-open\"", 5, "unknown variant `half-open`, expected `open` or `closed`"),
         ("rate = 300", "rate = 300\ncustomers = 0", 6, "at least 1 customer"),
         ("[[fault]]", "[exercise]\nlaughs = 3\n\n[[fault]]", 9, "unknown counter `laughs`, expected one of `new`, `replays`"),
         (r#"hypothesis = "nothing is lost""#, r#"hypothesis = " ""#, 1, "the hypothesis is empty"),
@@ -170,9 +178,9 @@ fn keys_may_be_hot_or_shares() {
         let text = with("rate = 300", &format!("rate = 300\nkeys = {keys}"));
         Scenario::parse("x", &text).expect("it is good").load.keys
     };
-    assert_eq!(keys(r#""hot""#), Keys { repeat: 1.0, conflict: 0.0 });
-    assert_eq!(keys(r#""unique""#), Keys { repeat: 0.0, conflict: 0.0 });
-    assert_eq!(keys("{ repeat = 0.05, conflict = 0.01 }"), Keys { repeat: 0.05, conflict: 0.01 });
+    assert_eq!(keys(r#""hot""#), Keys { hot: 1.0, ..Keys::default() });
+    assert_eq!(keys(r#""unique""#), Keys::default());
+    assert_eq!(keys("{ repeat = 0.05, conflict = 0.01 }"), Keys { repeat: 0.05, conflict: 0.01, ..Keys::default() });
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn default_quiescent_within() -> Duration {
 }
 
 pub(super) fn default_keys() -> Keys {
-    Keys { repeat: 0.0, conflict: 0.0 }
+    Keys::default()
 }
 
 pub(super) fn default_customers() -> u32 {
@@ -194,6 +194,52 @@ pub(super) fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u3
     }
 }
 
+pub(super) fn skew<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    const EXPECTED: &str = "an exponent from 0 (all customers alike) to 5";
+    let skew = f64::deserialize(deserializer)?;
+    if (0.0..=5.0).contains(&skew) { Ok(skew) } else { Err(D::Error::invalid_value(Unexpected::Float(skew), &EXPECTED)) }
+}
+
+pub(super) fn some_body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(u32, u32)>, D::Error> {
+    deserializer.deserialize_any(BodyVisitor).map(Some)
+}
+
+struct BodyVisitor;
+
+impl BodyVisitor {
+    /// What the contract lets through.
+    fn check<E: Error>(self, least: u64, most: u64) -> Result<(u32, u32), E> {
+        match (u32::try_from(least), u32::try_from(most)) {
+            (Ok(small), Ok(large)) if small <= large && large <= 16 * 1_024 => Ok((small, large)),
+            _ => Err(E::invalid_value(Unexpected::Other(&format!("{least} to {most} bytes")), &self)),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for BodyVisitor {
+    type Value = (u32, u32);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size up to 16KiB such as \"2KiB\", or two for a range, the smaller first: [\"200B\", \"4KiB\"]")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let size = parse_size(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))?;
+        self.check(size, size)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut sizes = Vec::new();
+        while let Some(text) = seq.next_element::<String>()? {
+            sizes.push(parse_size(&text).ok_or_else(|| A::Error::invalid_value(Unexpected::Str(&text), &self))?);
+        }
+        match sizes[..] {
+            [least, most] => self.check(least, most),
+            _ => Err(A::Error::invalid_value(Unexpected::Seq, &self)),
+        }
+    }
+}
+
 fn share<E: Error>(value: f64) -> Result<f64, E> {
     if (0.0..=1.0).contains(&value) {
         Ok(value)
@@ -215,28 +261,34 @@ struct Shares {
     repeat: f64,
     #[serde(default)]
     conflict: f64,
+    #[serde(default)]
+    hot: f64,
+    #[serde(default)]
+    read: f64,
 }
 
 impl<'de> Visitor<'de> for KeysVisitor {
     type Value = Keys;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"unique\", \"hot\", or shares such as { repeat = 0.05, conflict = 0.01 }")
+        f.write_str("\"unique\", \"hot\", or shares such as { repeat = 0.05, conflict = 0.01, hot = 0.1, read = 0.2 }")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Keys, E> {
         match text {
             "unique" => Ok(default_keys()),
             // Every operation after the first comes back to the only order there is.
-            "hot" => Ok(Keys { repeat: 1.0, conflict: 0.0 }),
+            "hot" => Ok(Keys { hot: 1.0, ..Keys::default() }),
             _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Keys, A::Error> {
         let shares = Shares::deserialize(MapAccessDeserializer::new(map))?;
-        let (repeat, conflict) = (share(shares.repeat)?, share(shares.conflict)?);
-        share::<A::Error>(repeat + conflict)?;
-        Ok(Keys { repeat, conflict })
+        let Shares { repeat, conflict, hot, read } = shares;
+        for value in [repeat, conflict, hot, read, repeat + conflict + hot + read] {
+            share::<A::Error>(value)?;
+        }
+        Ok(Keys { repeat, conflict, hot, read })
     }
 }

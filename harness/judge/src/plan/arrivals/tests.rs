@@ -114,13 +114,43 @@ fn what_cannot_be_is_refused() {
         ),
         ("profile = \"spike\"\nrate = 9\nspike = { rate = 90, at = \"18s\", for = \"0s\" }", "does not lie within"),
     ];
-    for (load, expected) in table {
+    for (load, expected) in table.into_iter().chain(of_mixes_and_models()) {
         let error = planned(load, &Overrides::default()).expect_err(load);
         assert!(error.contains(expected), "{load}: {error}");
     }
     let faster = Overrides { rate: Some(200_000.0), ..Overrides::default() };
     let error = planned("profile = \"steps\"\nsteps = [10, 20]", &faster).expect_err("too fast");
     assert!(error.contains("a rate of 200000 operations per second is not possible"), "{error}");
+}
+
+fn of_mixes_and_models() -> [(&'static str, &'static str); 8] {
+    [
+        ("rate = 9\nshares = { bb = 3 }", "`shares` names bb, which is no node of this cluster, did you mean b? It has a, b, c"),
+        ("rate = 9\nshares = { a = 0, b = 0, c = 0 }", "at least one of them is not 0"),
+        ("rate = 9\nshares = { a = 5000 }", "from 0 to 1000"),
+        ("rate = 9\nusers = 5", "`users` belongs to the closed model"),
+        ("rate = 9\nthink = \"1s\"", "`think` belongs to the closed model"),
+        ("model = \"closed\"\nusers = 5\nrate = 9", "`rate` belongs to the open model"),
+        ("model = \"closed\"\nusers = 5\nprofile = \"ramp\"", "`profile` belongs to the open model"),
+        ("model = \"closed\"", "the closed model needs `users`"),
+    ]
+}
+
+#[test]
+fn closed_load_has_its_users_over_the_nodes() {
+    let closed = plan("model = \"closed\"\nusers = 31\nthink = \"20ms\"");
+    assert_eq!(closed.load.model, crate::plan::Model::Closed { users: 31, think_ms: 20 });
+    assert_eq!((closed.load.processes_per_node, closed.steady_by_ms()), (11, 7_000));
+    assert_eq!(closed.load.users_by_node(3), [11, 10, 10]);
+    let weighted = plan("model = \"closed\"\nusers = 7\nshares = { a = 3, b = 0 }");
+    assert_eq!((weighted.load.users_by_node(3), weighted.load.processes_per_node), (vec![5, 0, 2], 6));
+}
+
+#[test]
+fn heaviest_node_decides_how_many_clients_there_are() {
+    let weighted = plan("rate = 300\nshares = { a = 4 }");
+    assert_eq!(weighted.load.weights, [4, 1, 1]);
+    assert_eq!(weighted.load.processes_per_node, 480, "1.2 x 200/s x 2 s");
 }
 
 #[test]

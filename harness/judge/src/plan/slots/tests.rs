@@ -16,8 +16,8 @@ fn plan(seed: u64, rate: f64, seconds: u64, keys: Keys, profile: Profile) -> Pla
     plan
 }
 
-const UNIQUE: Keys = Keys { repeat: 0.0, conflict: 0.0 };
-const MIXED: Keys = Keys { repeat: 0.05, conflict: 0.02 };
+const UNIQUE: Keys = Keys { repeat: 0.0, conflict: 0.0, hot: 0.0, read: 0.0 };
+const MIXED: Keys = Keys { repeat: 0.05, conflict: 0.02, hot: 0.0, read: 0.0 };
 
 #[test]
 fn constant_load_arrives_evenly_and_in_full() {
@@ -74,10 +74,81 @@ fn repeats_come_back_early_and_late_and_mostly_to_another_node() {
 
 #[test]
 fn hot_key_is_one_order_from_everywhere() {
-    let keys = Keys { repeat: 1.0, conflict: 0.0 };
+    let keys = Keys { hot: 1.0, ..UNIQUE };
     let slots: Vec<Slot> = plan(1, 100.0, 3, keys, Profile::Constant).slots().collect();
     assert_eq!(slots[0].kind, OpKind::Place);
     assert!(slots[1..].iter().all(|slot| slot.kind == OpKind::Replay && slot.order == 0));
+}
+
+#[test]
+fn hot_key_reads_and_repeats_have_their_shares() {
+    let keys = Keys { repeat: 0.1, conflict: 0.05, hot: 0.2, read: 0.3 };
+    let slots: Vec<Slot> = plan(3, 1_000.0, 20, keys, Profile::Constant).slots().collect();
+    let share = |which: &dyn Fn(&Slot) -> bool| slots.iter().filter(|slot| which(slot)).count() as f64 / slots.len() as f64;
+    let near = |share: f64, expected: f64| (share - expected).abs() < 0.01;
+    assert!(near(share(&|slot| slot.kind == OpKind::Read), 0.3));
+    assert!(near(share(&|slot| slot.kind == OpKind::Replay && slot.order == 0), 0.2));
+    assert!(near(share(&|slot| slot.kind == OpKind::Replay && slot.order > 0), 0.1));
+    assert!(near(share(&|slot| slot.kind == OpKind::Conflict), 0.05));
+    let mut placed = 0;
+    for slot in &slots {
+        assert!(slot.order <= placed, "nothing is read or repeated before its place");
+        placed += u64::from(slot.kind == OpKind::Place);
+    }
+    let first_content: HashMap<u64, &Slot> =
+        slots.iter().filter(|slot| slot.kind == OpKind::Place).map(|slot| (slot.order, slot)).collect();
+    assert!(slots.iter().filter(|slot| slot.kind == OpKind::Read).all(|read| {
+        let place = first_content[&read.order];
+        (&read.customer_id, read.amount_minor) == (&place.customer_id, place.amount_minor)
+    }));
+}
+
+#[test]
+fn customers_of_a_skewed_load_follow_zipf() {
+    let mut plan = plan(5, 1_000.0, 60, UNIQUE, Profile::Constant);
+    plan.load.customer_skew = 1.0;
+    let mut orders: HashMap<String, f64> = HashMap::new();
+    for slot in plan.slots() {
+        *orders.entry(slot.customer_id).or_default() += 1.0;
+    }
+    let harmonic: f64 = (1..=50).map(|rank| 1.0 / f64::from(rank)).sum();
+    for rank in [1, 2, 5, 10, 50] {
+        let (found, expected) = (orders[&format!("customer-{rank}")], 60_000.0 / harmonic / f64::from(rank));
+        assert!((found / expected - 1.0).abs() < 0.15, "customer {rank}: {found}, not {expected}");
+    }
+}
+
+#[test]
+fn nodes_get_what_their_weights_say_and_one_may_rest() {
+    let mut plan = plan(5, 300.0, 10, UNIQUE, Profile::Constant);
+    plan.load.weights = vec![3, 0, 2];
+    let mut shares: BTreeMap<usize, u64> = BTreeMap::new();
+    for slot in plan.slots() {
+        *shares.entry(slot.node).or_default() += 1;
+    }
+    assert_eq!(shares, BTreeMap::from([(0, 1_800), (2, 1_200)]));
+}
+
+#[test]
+fn bodies_lie_within_their_range_and_change_nothing_else() {
+    let mut filled = plan(5, 300.0, 10, MIXED, Profile::Constant);
+    let plain: Vec<Slot> = filled.slots().collect();
+    filled.load.body_bytes = Some((200, 4_096));
+    let slots: Vec<Slot> = filled.slots().collect();
+    assert!(slots.iter().all(|slot| (200..=4_096).contains(&slot.body_bytes)));
+    assert!(slots.iter().any(|slot| slot.body_bytes < 300) && slots.iter().any(|slot| slot.body_bytes > 4_000));
+    assert!(slots.iter().zip(&plain).all(|(filled, plain)| Slot { body_bytes: 0, ..filled.clone() } == *plain));
+}
+
+#[test]
+fn closed_load_has_operations_without_end_and_no_schedule() {
+    let mut closed = plan(5, 300.0, 10, MIXED, Profile::Constant);
+    let open: Vec<(OpKind, u64)> = closed.slots().map(|slot| (slot.kind, slot.order)).collect();
+    closed.load.model = crate::plan::Model::Closed { users: 9, think_ms: 10 };
+    assert_eq!(closed.offered(), None);
+    let taken: Vec<(OpKind, u64)> = closed.slots().take(3_000).map(|slot| (slot.kind, slot.order)).collect();
+    assert_eq!(taken, open, "the seed draws the same operations in either model");
+    assert_eq!(closed.customers().len(), 50);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::html::{Table, escaped, joined};
 use super::{About, latencies};
-use crate::report::words::{count, fault_name, ms, open, proven, seconds, share};
+use crate::report::words::{self, count, fault_name, ms, open, proven, seconds, share};
 use crate::report::{Distribution, Expectation, Report};
 use crate::verdict::{Finding, OrderLife, Verdict};
 
@@ -139,7 +139,7 @@ pub(super) fn distributions(report: &Report) -> String {
     }
     let load = &report.load;
     format!(
-        "<h2>Latencies</h2>\n{}<p class=\"quiet\">{}</p>\n{}{}<h3>Load</h3>\n<p>{:.1}/s offered, {:.1}/s sent, {:.1}/s acknowledged. {} operations offered, {} started, {} never begun; {:.1} served per second; starts late by {} ms at p99.</p>\n",
+        "<h2>Latencies</h2>\n{}<p class=\"quiet\">{}</p>\n{}{}<h3>Load</h3>\n<p>{:.1}/s offered, {:.1}/s sent, {:.1}/s acknowledged. Operations: {}.</p>\n",
         table.finish(),
         latencies::LEGEND,
         latencies::pairs(report),
@@ -147,11 +147,7 @@ pub(super) fn distributions(report: &Report) -> String {
         load.offered_per_s,
         load.sent_per_s,
         load.acknowledged_per_s,
-        count(load.offered),
-        count(load.started),
-        count(load.unstarted),
-        load.served_per_s,
-        ms(load.late_start_p99_ms)
+        words::load(load)
     )
 }
 
