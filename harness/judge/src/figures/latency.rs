@@ -23,7 +23,8 @@ impl Both {
     }
 
     fn add(&mut self, reading: &Reading) {
-        for (latencies, us) in [(&mut self.corrected, reading.waited_us), (&mut self.uncorrected, reading.waited_from_sending_us)]
+        for (latencies, us) in
+            [(&mut self.corrected, reading.waited_us()), (&mut self.uncorrected, reading.waited_from_sending_us())]
         {
             match us {
                 Some(us) => latencies.add(us),
@@ -106,7 +107,7 @@ pub(crate) fn timings(case: &Case<'_>, readings: &Readings) -> Timings {
     };
     for reading in readings.all() {
         let timed = |us: Option<u64>| timings.timed(reading.node, reading.intended_us, us?);
-        let (corrected, uncorrected) = (timed(reading.waited_us), timed(reading.waited_from_sending_us));
+        let (corrected, uncorrected) = (timed(reading.waited_us()), timed(reading.waited_from_sending_us()));
         timings.corrected.extend(corrected);
         timings.uncorrected.extend(uncorrected);
     }
