@@ -277,11 +277,30 @@ mod tests {
 
     #[test]
     fn refusal_as_conflict_with_what_was_sent_only_later_is_wrong() {
-        let mut story = Story::good(10);
-        story.refuse(4, 409);
-        let won = Answer { amount_minor: Some(crate::testing::amount(4) + 1), ..answer(4) };
-        story.again(100, 4, OpKind::Conflict, Outcome::Ok, 201, Some(won));
-        assert_eq!(verdict(&story), Verdict::Invalid);
+        let sent_after_the_refusal = |us: u64| {
+            let mut story = Story::good(10);
+            story.refuse(4, 409);
+            let won = Answer { amount_minor: Some(crate::testing::amount(4) + 1), ..answer(4) };
+            // Recorded as sent 100 us after it was meant to be.
+            story.invoke(100, 4, 1, OpKind::Conflict, crate::testing::intended_us(4) + 4_900 + us);
+            story.complete(100, crate::testing::intended_us(4) + 9_000, Outcome::Ok, Some(201), false, Some(won));
+            verdict(&story)
+        };
+        assert_eq!((sent_after_the_refusal(0), sent_after_the_refusal(1)), (Verdict::Valid, Verdict::Invalid));
+    }
+
+    #[test]
+    fn content_is_refused_as_a_conflict_at_most_in_the_moment_of_its_acknowledgement() {
+        use crate::testing::intended_us;
+        let sent_after_the_acknowledgement = |us: u64| {
+            let mut story = Story::good(10);
+            // Another content, of which nobody knows what became.
+            story.invoke(100, 4, 0, OpKind::Conflict, intended_us(4) - 1_000);
+            story.invoke(101, 4, 1, OpKind::Replay, intended_us(4) + 4_900 + us);
+            story.complete(101, intended_us(4) + 9_000, Outcome::Fail, Some(409), false, None);
+            verdict(&story)
+        };
+        assert_eq!((sent_after_the_acknowledgement(0), sent_after_the_acknowledgement(1)), (Verdict::Valid, Verdict::Invalid));
     }
 
     #[test]
