@@ -263,6 +263,12 @@ mod tests {
             story.end_mut(4).status = Some(status);
             assert_eq!(story.finding("answers").verdict, Verdict::Valid, "{status}");
         }
+        let mut beside = Story::good(10);
+        for order in [4, 5] {
+            beside.give_up(order);
+            beside.end_mut(order).status = Some(401);
+        }
+        assert_eq!(beside.finding("answers").evidence, ["status 401: 2 times"]);
         let mut story = Story::good(10);
         story.give_up(5);
         story.end_mut(5).status = Some(201);
