@@ -117,6 +117,12 @@ pub struct RunOptions {
     /// With --use-running: heal first what an earlier run left broken there
     #[arg(long, requires = "use_running")]
     pub heal: bool,
+    /// Let goose write its own report there, too: .html, .md or .json
+    #[arg(long, value_name = "FILE")]
+    pub goose_report: Option<String>,
+    /// Options for goose that do not change the load, e.g. -- --request-log requests.csv --request-format csv
+    #[arg(last = true, value_name = "GOOSE OPTIONS")]
+    pub goose: Vec<String>,
     /// Kill the harness after this line of its journal, and so much later: 3, 3+40ms. For tests of healing
     #[arg(long, hide = true)]
     pub die_at: Option<Death>,
@@ -325,6 +331,14 @@ mod tests {
         for wrong in [&["chaos", "quick", "--all"][..], &["chaos", "--only", "links"]] {
             assert!(Cli::try_parse_from(std::iter::once(&"harness").chain(wrong)).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_two_dashes_is_for_goose() {
+        let cli = Cli::try_parse_from(["harness", "chaos", "--", "--request-log", "x.csv"]).expect("parses");
+        let Command::Chaos(args) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!((args.scenario.as_str(), args.options.goose.len()), ("default", 2));
+        assert!(Cli::try_parse_from(["harness", "chaos", "--request-log", "x.csv"]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod attack;
 mod closed;
+mod goose_options;
 pub mod outcome;
 mod pacing;
 mod workload;
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
 use crate::recorder::Recorder;
+pub use goose_options::GooseOptions;
 pub use pacing::Stopper;
 use workload::Workload;
 
@@ -40,6 +42,10 @@ pub enum LoadError {
     NotReady { ready: usize, wanted: usize, within: Duration },
     #[error("node {0} of the plan is not in the cluster")]
     UnknownNode(String),
+    #[error("goose does not understand its options: {0}")]
+    Options(String),
+    #[error("{option} is no option that passes to goose{meant}: the plan says what is sent, and when. These pass: --{passed}")]
+    OptionRefused { option: String, meant: String, passed: String },
     #[error("cannot start the pacing thread: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -55,9 +61,15 @@ pub struct Load {
 
 impl Load {
     /// Starts goose, waits until every user is ready, and starts the schedule.
-    pub async fn start(plan: &Plan, cluster: &Cluster, nonce: &str, recorder: &Recorder) -> Result<Self, LoadError> {
+    pub async fn start(
+        plan: &Plan,
+        cluster: &Cluster,
+        nonce: &str,
+        recorder: &Recorder,
+        goose: &GooseOptions,
+    ) -> Result<Self, LoadError> {
         let workload = Arc::new(Workload::new(plan, cluster, nonce, recorder.clone())?);
-        let mut attack = attack::spawn(&workload)?;
+        let mut attack = attack::spawn(&workload, goose)?;
         tokio::select! {
             () = workload.all_ready() => {}
             ended = &mut attack => {

@@ -20,7 +20,7 @@ use crate::failure::{Exit, Failure, Sort};
 use crate::folder::RunFolder;
 use crate::guard::{self, Tripped};
 use crate::interrupt::Interrupt;
-use crate::load::Load;
+use crate::load::{GooseOptions, Load};
 use crate::metrics::{self, Exporter};
 use crate::nemesis::Nemesis;
 use crate::nemesis::death::Death;
@@ -51,6 +51,8 @@ pub struct Job {
     pub repeat: String,
     /// Where Prometheus finds how the run goes.
     pub metrics: Option<SocketAddr>,
+    /// What goose is told beside the plan.
+    pub goose: GooseOptions,
     /// Whoever asked for it says what came out, in words of their own.
     pub brief: bool,
     /// Where the harness kills itself, for tests of healing.
@@ -207,7 +209,7 @@ impl Stage<'_> {
         let Self { job, footing, recorder, .. } = *self;
         // From here on somebody heals, whatever becomes of this process.
         let (journal, guardian) = footing.guard(job).await?;
-        let load = Load::start(&job.plan, footing.cluster(), self.nonce, recorder).await.environment()?;
+        let load = Load::start(&job.plan, footing.cluster(), self.nonce, recorder, &job.goose).await.environment()?;
         recorder.write(&Entry::Phase { t_us: load.epoch_us(), phase: Phase::Load });
         let nemesis = Nemesis::start(&job.plan, ground, journal, recorder, load.epoch_us());
 

@@ -14,6 +14,7 @@ use crate::cluster::Kind;
 use crate::compared;
 use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
+use crate::load::GooseOptions;
 use crate::output::Output;
 use crate::run::{self, Finished, Job};
 use crate::workspace::Workspace;
@@ -29,7 +30,7 @@ pub(super) async fn chaos(workspace: Workspace, args: RunArgs, out: &Output) -> 
     if let Some(bug) = &args.plant {
         repeat = format!("{repeat} --plant {bug}");
     }
-    let job = job(workspace, plan, &args.options, kind, args.plant, repeat);
+    let job = job(workspace, plan, &args.options, kind, args.plant, repeat)?;
     let interrupt = Interrupt::install().environment()?;
     let finished = start(&job, &interrupt, &args.options, out).await?;
     if !args.control || finished.exit == Exit::Interrupted {
@@ -49,7 +50,8 @@ async fn control(
     out.note("the control: the same plan without its faults");
     let plan = job.plan.without_faults();
     // Its own report file would overwrite the other's.
-    let job = Job { plan, repeat: format!("{} --control", job.repeat), death: None, ..job };
+    let (repeat, goose) = (format!("{} --control", job.repeat), GooseOptions::default());
+    let job = Job { plan, repeat, goose, death: None, ..job };
     let options = RunOptions { junit: None, ..options.clone() };
     let control = start(&job, interrupt, &options, out).await?;
     if control.exit == Exit::Interrupted {
@@ -76,15 +78,27 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     let kind = kind(&args.options, out).await?;
     let plan = planned(&workspace, &scenario, &args.options, kind)?;
     let repeat = repeat("load", &args.scenario, plan.seed, &args.options, kind);
-    let job = job(workspace, plan, &args.options, kind, None, repeat);
+    let job = job(workspace, plan, &args.options, kind, None, repeat)?;
     let interrupt = Interrupt::install().environment()?;
     Ok(start(&job, &interrupt, &args.options, out).await?.exit)
 }
 
-fn job(workspace: Workspace, plan: Plan, options: &RunOptions, cluster: Kind, plant: Option<String>, repeat: String) -> Job {
-    let bring_up = request(options, plant);
+fn job(
+    workspace: Workspace,
+    plan: Plan,
+    options: &RunOptions,
+    cluster: Kind,
+    plant: Option<String>,
+    repeat: String,
+) -> Result<Job, Failure> {
+    let (bring_up, goose) = (request(options, plant), goose(options)?);
     let (keep_up, metrics, death) = (options.keep_up, options.metrics, options.die_at);
-    Job { workspace, plan, cluster, bring_up, keep_up, repeat, metrics, brief: false, death }
+    Ok(Job { workspace, plan, cluster, bring_up, keep_up, repeat, metrics, goose, brief: false, death })
+}
+
+/// What passes to goose.
+fn goose(options: &RunOptions) -> Result<GooseOptions, Failure> {
+    GooseOptions::read(options.goose_report.as_deref(), &options.goose).usage()
 }
 
 async fn start(job: &Job, interrupt: &Interrupt, options: &RunOptions, out: &Output) -> Result<Finished, Failure> {

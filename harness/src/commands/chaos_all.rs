@@ -15,6 +15,7 @@ use crate::cli::RunArgs;
 use crate::cluster::Kind;
 use crate::failure::{Exit, Failure, Sort};
 use crate::interrupt::Interrupt;
+use crate::load::GooseOptions;
 use crate::output::Output;
 use crate::run::{self, Finished, Job};
 use crate::workspace::{Listed, Workspace};
@@ -79,8 +80,8 @@ async fn one(
         let plan = workspace.plan(&scenario, seed, &overrides, cluster).usage()?;
         let bring_up = chaos::request(&args.options, None);
         let keep_up = args.options.keep_up;
-        let (workspace, repeat) = (workspace.clone(), repeat.clone());
-        let job = Job { workspace, plan, cluster, bring_up, keep_up, repeat, metrics: None, brief: true, death: None };
+        let (workspace, repeat, goose) = (workspace.clone(), repeat.clone(), GooseOptions::default());
+        let job = Job { workspace, plan, cluster, bring_up, keep_up, repeat, metrics: None, goose, brief: true, death: None };
         Box::pin(run::run(&job, interrupt, out)).await
     };
     let ended = ended.await;

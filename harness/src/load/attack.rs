@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser;
 use goose::config::GooseConfiguration;
 use goose::prelude::{GooseMethod, GooseRequest, GooseUser, Scenario, Transaction, TransactionError, TransactionFunction};
 use goose::{GooseAttack, GooseError};
@@ -10,6 +11,7 @@ use judge::history::OpKind;
 use tokio::task::JoinHandle;
 
 use super::LoadError;
+use super::goose_options::GooseOptions;
 use super::outcome::{self, Verdict};
 use super::workload::{Pool, Seat, Workload};
 
@@ -21,11 +23,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 const STARTS_PER_USER: usize = 5;
 
 /// Starts an attack whose users carry out the workload's slots; it ends after [`stop`].
-pub(super) fn spawn(workload: &Arc<Workload>) -> Result<JoinHandle<Result<(), LoadError>>, LoadError> {
+pub(super) fn spawn(workload: &Arc<Workload>, options: &GooseOptions) -> Result<JoinHandle<Result<(), LoadError>>, LoadError> {
     // Refused only when a logger is there already, and then goose installs none either.
     let _ = log::set_logger(&Silent);
     goose::reset_killswitch();
-    let mut attack = GooseAttack::initialize_with_config(configuration(workload.users())).map_err(refused)?;
+    let mut attack = GooseAttack::initialize_with_config(configuration(options, workload.users())?).map_err(refused)?;
     for pool in 0..workload.pools.len() {
         let url = &workload.pools[pool].url;
         let users = Scenario::new(&workload.pools[pool].node)
@@ -55,15 +57,29 @@ impl log::Log for Silent {
 }
 
 // The type has private fields, so it cannot be written as one literal.
-fn configuration(users: usize) -> GooseConfiguration {
-    let mut configuration = GooseConfiguration::default();
+fn configuration(options: &GooseOptions, users: usize) -> Result<GooseConfiguration, LoadError> {
+    let words = std::iter::once("goose").chain(options.words());
+    let mut configuration = Words::try_parse_from(words).map_err(|error| LoadError::Options(error.to_string()))?.goose;
     configuration.users = Some(users);
     configuration.increase_rate = Some((STARTS_PER_USER * users).to_string());
     configuration.no_telnet = true;
     configuration.no_print_metrics = true;
     configuration.no_error_summary = true;
     configuration.quiet = 3;
-    configuration
+    Ok(configuration)
+}
+
+/// goose's own command line.
+#[derive(Parser)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+struct Words {
+    #[command(flatten)]
+    goose: GooseConfiguration,
+}
+
+/// Looks at goose's options before anything is started.
+pub(super) fn check(options: &GooseOptions) -> Result<(), LoadError> {
+    configuration(options, 1).map(|_| ())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]

@@ -100,7 +100,7 @@ async fn carried_out(plan: &Plan, manner: Manner) -> Vec<Entry> {
         cluster: "compose".into(),
     };
     let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
-    let load = Load::start(plan, &cluster, NONCE, &recorder).await.expect("the load starts");
+    let load = Load::start(plan, &cluster, NONCE, &recorder, &GooseOptions::default()).await.expect("the load starts");
     load.finish().await.expect("the load ends");
     recorder.finish().expect("the history is written");
     let text = std::fs::read_to_string(folder.path().join(crate::recorder::HISTORY)).expect("a history");
