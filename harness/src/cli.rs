@@ -86,7 +86,23 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// Name of a scenario, or path of a scenario file
+    #[arg(default_value = "load/constant")]
     pub scenario: String,
+    /// Find the highest rate that the cluster sustains: raise it until something breaks, then halve the distance
+    #[arg(long, conflicts_with_all = ["profile", "arrivals", "use_running", "keep_up", "junit", "die_at"])]
+    pub find_max: bool,
+    /// With --find-max: requests may take so long from their intended start, at p99
+    #[arg(long, value_parser = duration, default_value = "100ms", requires = "find_max")]
+    pub max_p99: Duration,
+    /// With --find-max: the share of operations that may fail
+    #[arg(long, value_parser = share, default_value = "0.001", requires = "find_max")]
+    pub max_errors: f64,
+    /// With --find-max: try at most so many rates
+    #[arg(long, default_value_t = 16, requires = "find_max", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub max_trials: u32,
+    /// With --find-max: begin no trial after so long
+    #[arg(long, value_parser = duration, default_value = "20m", requires = "find_max")]
+    pub max_time: Duration,
     #[command(flatten)]
     pub options: RunOptions,
 }
@@ -289,6 +305,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     judge::scenario::parse_duration(text).ok_or_else(|| "write it as in a scenario, e.g. 90s, 2m or 250ms".to_owned())
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "give a share between 0 and 1, e.g. 0.001".to_owned())
+}
+
 fn profile(text: &str) -> Result<ProfileName, String> {
     let known = ProfileName::ALL;
     known.into_iter().find(|name| name.word() == text).ok_or_else(|| {
@@ -339,6 +360,17 @@ mod tests {
         let Command::Chaos(args) = cli.command else { panic!("{:?}", cli.command) };
         assert_eq!((args.scenario.as_str(), args.options.goose.len()), ("default", 2));
         assert!(Cli::try_parse_from(["harness", "chaos", "--request-log", "x.csv"]).is_err());
+    }
+
+    #[test]
+    fn highest_rate_is_looked_for_without_a_profile() {
+        let cli = Cli::try_parse_from(["harness", "load", "--find-max", "--max-p99", "50ms"]).expect("parses");
+        let Command::Load(args) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!((args.find_max, args.max_p99, args.max_trials), (true, Duration::from_millis(50), 16));
+        assert_eq!(args.scenario, "load/constant");
+        for wrong in [&["--find-max", "--profile", "ramp"][..], &["--max-p99", "1s"], &["--find-max", "--max-errors", "2"]] {
+            assert!(Cli::try_parse_from(["harness", "load"].iter().chain(wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

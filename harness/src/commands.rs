@@ -12,6 +12,7 @@ mod guardian;
 mod heal;
 mod images;
 mod list;
+mod load_max;
 mod oracle;
 mod plan;
 mod report;

@@ -49,6 +49,7 @@ pub(crate) mod figures;
 pub mod history;
 mod judgement;
 pub(crate) mod life;
+pub mod limit;
 pub mod nearest;
 pub(crate) mod numbers;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! What a run amounts to: the verdict, the figures, and what they rest on. Units stand last in the names.
 
+mod curve;
 mod index;
 pub mod interval_log;
 mod junit;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use curve::curve;
 pub use index::{Listed, index};
 pub use junit::junit;
 pub use latency::{FaultPhase, Latency, Phase, Waits};

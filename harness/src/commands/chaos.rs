@@ -7,7 +7,7 @@ use judge::compare::{Scope, compare, table};
 use judge::plan::{Overrides, Plan};
 use judge::scenario::Scenario;
 
-use super::choice;
+use super::{choice, load_max};
 use crate::bring_up;
 use crate::cli::{LoadArgs, RunArgs, RunOptions, ShapeArgs};
 use crate::cluster::Kind;
@@ -76,6 +76,10 @@ pub(super) async fn load(workspace: Workspace, args: LoadArgs, out: &Output) -> 
     scenario.exercise.retain(|name, _| is_as_written && judge::exercise::is_of_the_load(name));
     scenario.expect = scenario.expect.without_faults();
     let kind = kind(&args.options, out).await?;
+    if args.find_max {
+        let goose = goose(&args.options)?;
+        return load_max::execute(workspace, &args, &scenario, kind, goose, out).await;
+    }
     let plan = planned(&workspace, &scenario, &args.options, kind)?;
     let repeat = repeat("load", &args.scenario, plan.seed, &args.options, kind);
     let job = job(workspace, plan, &args.options, kind, None, repeat)?;
