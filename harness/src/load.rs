@@ -24,6 +24,8 @@ pub use goose_options::GooseOptions;
 pub use pacing::Stopper;
 use workload::Workload;
 
+/// How long a node may take to say that it is one.
+const GREETING: Duration = Duration::from_secs(3);
 /// How long goose may take to start all users.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// From the moment when all users are ready to the first slot, so that no slot is late because of the start itself.
@@ -46,6 +48,10 @@ pub enum LoadError {
     Options(String),
     #[error("{option} is no option that passes to goose{meant}: the plan says what is sent, and when. These pass: --{passed}")]
     OptionRefused { option: String, meant: String, passed: String },
+    #[error(
+        "{node} at {url} does not call itself a Catga node: {what}; nothing was loaded. Is this the right port, and is it up?"
+    )]
+    Stranger { node: String, url: String, what: String },
     #[error("cannot start the pacing thread: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -68,6 +74,7 @@ impl Load {
         recorder: &Recorder,
         goose: &GooseOptions,
     ) -> Result<Self, LoadError> {
+        refuse_strangers(cluster).await?;
         let workload = Arc::new(Workload::new(plan, cluster, nonce, recorder.clone())?);
         let mut attack = attack::spawn(&workload, goose)?;
         tokio::select! {
@@ -122,5 +129,24 @@ impl Load {
     }
 }
 
+/// Whoever is to be loaded has to call itself a node first: a wrong port must not be flooded.
+async fn refuse_strangers(cluster: &Cluster) -> Result<(), LoadError> {
+    let client = crate::http::client(GREETING);
+    for node in &cluster.nodes {
+        let url = format!("{}/health", node.url);
+        let what = match crate::http::get(&client, &url).await {
+            Err(error) => format!("GET {url} was not answered: {error}"),
+            Ok(reply) => match crate::wire::health::health(&reply.body) {
+                Ok(_) => continue,
+                Err(error) => format!("GET {url} was answered {}: {error}", reply.status),
+            },
+        };
+        return Err(LoadError::Stranger { node: node.name.clone(), url: node.url.clone(), what });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod accuracy_tests;
 #[cfg(test)]
 mod tests;
