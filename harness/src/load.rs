@@ -9,6 +9,7 @@ mod closed;
 mod goose_options;
 pub mod outcome;
 mod pacing;
+mod queue;
 mod workload;
 
 use std::sync::Arc;
@@ -56,6 +57,15 @@ pub enum LoadError {
     Thread(#[from] std::io::Error),
 }
 
+/// What users send for a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// What the slot says.
+    Orders,
+    /// `GET /health`, whatever the slot says: it costs a node so little that the engine itself is what is measured.
+    Health,
+}
+
 /// A load that is running.
 #[derive(Debug)]
 pub struct Load {
@@ -74,8 +84,20 @@ impl Load {
         recorder: &Recorder,
         goose: &GooseOptions,
     ) -> Result<Self, LoadError> {
+        Self::start_on(Errand::Orders, plan, cluster, nonce, recorder, goose).await
+    }
+
+    /// The same on an errand of the caller's, for measuring the engine.
+    pub async fn start_on(
+        errand: Errand,
+        plan: &Plan,
+        cluster: &Cluster,
+        nonce: &str,
+        recorder: &Recorder,
+        goose: &GooseOptions,
+    ) -> Result<Self, LoadError> {
         refuse_strangers(cluster).await?;
-        let workload = Arc::new(Workload::new(plan, cluster, nonce, recorder.clone())?);
+        let workload = Arc::new(Workload::new(errand, plan, cluster, nonce, recorder.clone())?);
         let mut attack = attack::spawn(&workload, goose)?;
         tokio::select! {
             () = workload.all_ready() => {}

@@ -1,5 +1,6 @@
 //! The one writer of a run's history and samples, and the one clock of a run.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -39,7 +40,6 @@ struct Shared {
 #[derive(Debug)]
 struct Lines {
     out: BufWriter<File>,
-    scratch: Vec<u8>,
     flushed: Instant,
 }
 
@@ -52,11 +52,11 @@ impl Recorder {
         let epoch = Instant::now();
         let lines = |name: &str| -> io::Result<Mutex<Lines>> {
             let file = File::create_new(dir.join(name))?;
-            Ok(Mutex::new(Lines { out: BufWriter::with_capacity(64 * 1024, file), scratch: Vec::new(), flushed: epoch }))
+            Ok(Mutex::new(Lines { out: BufWriter::with_capacity(64 * 1024, file), flushed: epoch }))
         };
         let (history, samples) = (lines(HISTORY)?, lines(SAMPLES)?);
         let shared = Shared { epoch, history, samples, broken: watch::Sender::new(false), live: Live::default() };
-        lock(&shared.history).put(&Entry::Header(header.clone()), epoch, true)?;
+        formatted(&Entry::Header(header.clone()), |line| lock(&shared.history).put(line, epoch, true))?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -134,24 +134,32 @@ impl Recorder {
         if *self.shared.broken.borrow() {
             return;
         }
-        if lock(lines).put(value, Instant::now(), through).is_err() {
+        if formatted(value, |line| lock(lines).put(line, Instant::now(), through)).is_err() {
             self.shared.broken.send_replace(true);
         }
     }
 }
 
 impl Lines {
-    fn put<T: Serialize>(&mut self, value: &T, now: Instant, through: bool) -> io::Result<()> {
-        self.scratch.clear();
-        serde_json::to_writer(&mut self.scratch, value)?;
-        self.scratch.push(b'\n');
-        self.out.write_all(&self.scratch)?;
+    fn put(&mut self, line: &[u8], now: Instant, through: bool) -> io::Result<()> {
+        self.out.write_all(line)?;
         if through || now.duration_since(self.flushed) >= FLUSH_EVERY {
             self.out.flush()?;
             self.flushed = now;
         }
         Ok(())
     }
+}
+
+/// Formats a value in this thread's own room and hands the line on: nobody waits for a lock meanwhile.
+fn formatted<T: Serialize>(value: &T, put: impl FnOnce(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    thread_local!(static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
+    LINE.with_borrow_mut(|line| {
+        line.clear();
+        serde_json::to_writer(&mut *line, value)?;
+        line.push(b'\n');
+        put(line)
+    })
 }
 
 /// A writer that panicked left whole lines behind: a line is formatted before it is written.

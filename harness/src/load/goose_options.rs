@@ -56,6 +56,10 @@ impl GooseOptions {
         Ok(options)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

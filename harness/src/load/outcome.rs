@@ -56,6 +56,19 @@ pub async fn classify_read(response: Result<Response, reqwest::Error>) -> Verdic
     }
 }
 
+/// The same for `GET /health`, which has no effect: a success is `ok`, any other answer `fail`.
+pub async fn classify_health(response: Result<Response, reqwest::Error>) -> Verdict {
+    match taken_apart(response).await {
+        Ok((parts, body)) => {
+            let is_ok = parts.status.is_success();
+            let outcome = if is_ok { Outcome::Ok } else { Outcome::Fail };
+            let error = (!is_ok).then(|| excerpt(&body));
+            Verdict { outcome, status: Some(parts.status.as_u16()), replayed: false, answer: None, applied: None, error }
+        }
+        Err(unanswered) => unanswered,
+    }
+}
+
 async fn taken_apart(response: Result<Response, reqwest::Error>) -> Result<(Parts, Bytes), Verdict> {
     let response = response.map_err(|error| unanswered(&error))?;
     let has = |name, value: &str| {

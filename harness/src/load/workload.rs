@@ -1,30 +1,26 @@
 //! What the users of one load share: the pools of slots, the recorder, and the counts.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use judge::history::{Complete, Entry, Invoke};
 use judge::plan::{Plan, Slot};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Notify, watch};
 
-use super::LoadError;
 use super::closed::Closed;
 use super::outcome::{self, Verdict};
+use super::queue::Queue;
+use super::{Errand, LoadError};
 use crate::cluster::Cluster;
 use crate::recorder::Recorder;
-
-/// Operations so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    invoked: u64,
-    completed: u64,
-}
 
 #[derive(Debug)]
 pub(super) struct Workload {
     pub(super) recorder: Recorder,
     pub(super) pools: Vec<Pool>,
+    pub(super) errand: Errand,
     nonce: String,
     processes_per_node: usize,
     client_timeout: Duration,
@@ -35,7 +31,9 @@ pub(super) struct Workload {
     /// In the closed model: what there is to do next.
     closed: Option<Closed>,
     processes: AtomicUsize,
-    tally: watch::Sender<Tally>,
+    completed: AtomicU64,
+    /// Told whenever all that was offered has been completed.
+    rest: Notify,
 }
 
 /// The slots of one node whose time has come, and the client that its users share.
@@ -44,8 +42,7 @@ pub(super) struct Pool {
     pub(super) node: String,
     pub(super) url: String,
     pub(super) client: reqwest::Client,
-    queue: mpsc::UnboundedSender<Due>,
-    due: Mutex<mpsc::UnboundedReceiver<Due>>,
+    due: Queue,
     /// In the closed model: so many of its users are at work.
     at_work: usize,
     joined: AtomicUsize,
@@ -68,7 +65,13 @@ pub(super) struct Due {
 }
 
 impl Workload {
-    pub(super) fn new(plan: &Plan, cluster: &Cluster, nonce: &str, recorder: Recorder) -> Result<Self, LoadError> {
+    pub(super) fn new(
+        errand: Errand,
+        plan: &Plan,
+        cluster: &Cluster,
+        nonce: &str,
+        recorder: Recorder,
+    ) -> Result<Self, LoadError> {
         let client_timeout = Duration::from_millis(plan.load.client_timeout_ms);
         let urls: BTreeMap<&str, &str> = cluster.nodes.iter().map(|n| (n.name.as_str(), n.url.as_str())).collect();
         let mut pools = plan
@@ -76,13 +79,11 @@ impl Workload {
             .iter()
             .map(|node| {
                 let url = urls.get(node.as_str()).ok_or_else(|| LoadError::UnknownNode(node.clone()))?;
-                let (queue, due) = mpsc::unbounded_channel();
                 Ok(Pool {
                     node: node.clone(),
                     url: (*url).to_owned(),
                     client: crate::http::client(client_timeout),
-                    queue,
-                    due: Mutex::new(due),
+                    due: Queue::new(),
                     at_work: 0,
                     joined: AtomicUsize::new(0),
                 })
@@ -97,6 +98,7 @@ impl Workload {
         Ok(Self {
             recorder,
             pools,
+            errand,
             nonce: nonce.to_owned(),
             processes_per_node: plan.load.processes_per_node as usize,
             client_timeout,
@@ -106,7 +108,8 @@ impl Workload {
             over: watch::Sender::new(false),
             closed,
             processes: AtomicUsize::new(0),
-            tally: watch::Sender::new(Tally::default()),
+            completed: AtomicU64::new(0),
+            rest: Notify::new(),
         })
     }
 
@@ -150,24 +153,23 @@ impl Workload {
     /// Hands a slot to the pool of its node.
     pub(super) fn offer(&self, due: Due) {
         if let Some(pool) = self.pools.get(due.slot.node) {
-            self.offered.fetch_add(1, Ordering::Relaxed);
-            // The receiver lives in the same struct, so the send cannot fail.
-            let _ = pool.queue.send(due);
+            self.offered.fetch_add(1, Ordering::SeqCst);
+            pool.due.push(due);
         }
     }
 
     /// The next slot of `pool`; `None` once the load is over.
     pub(super) async fn take(&self, pool: &Pool, seat: Seat, is_first: bool) -> Option<Due> {
+        let Some(closed) = &self.closed else { return pool.due.next().await };
         let mut over = self.over.subscribe();
         let next = async {
-            let Some(closed) = &self.closed else { return pool.due.lock().await.recv().await };
             if seat.in_pool >= pool.at_work {
                 return std::future::pending().await;
             }
             // The first thought has not begun with an answer: users come in one after the other.
             let part = if is_first { f64::from(seat.process) / self.users().max(1) as f64 } else { 1.0 };
             let slot = closed.next(part).await?;
-            self.offered.fetch_add(1, Ordering::Relaxed);
+            self.offered.fetch_add(1, Ordering::SeqCst);
             Some(Due { intended_us: self.recorder.now_us(), slot })
         };
         tokio::select! {
@@ -179,28 +181,31 @@ impl Workload {
 
     /// Until every slot offered has been begun and has ended.
     pub(super) async fn idle(&self) {
-        let mut tally = self.tally.subscribe();
-        let offered = || self.offered.load(Ordering::Relaxed);
-        let _ = tally.wait_for(|tally| tally.invoked == offered() && tally.completed == tally.invoked).await;
+        loop {
+            // Made before it is looked, so that what ends in between is not missed.
+            let mut told = pin!(self.rest.notified());
+            told.as_mut().enable();
+            if self.is_at_rest() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.completed.load(Ordering::SeqCst) >= self.offered.load(Ordering::SeqCst)
     }
 
     /// From now on users get no more slots.
     pub(super) fn end(&self) {
         self.over.send_replace(true);
+        self.pools.iter().for_each(|pool| pool.due.close());
     }
 
     /// Takes back the slots that nobody began: their intended starts and nodes.
     pub(super) fn drain(&self) -> Vec<(u64, String)> {
-        let mut left = Vec::new();
-        for pool in &self.pools {
-            // Users hold this lock only while they wait for a slot, and then there is none to take back.
-            if let Ok(mut due) = pool.due.try_lock() {
-                while let Ok(slot) = due.try_recv() {
-                    left.push((slot.intended_us, pool.node.clone()));
-                }
-            }
-        }
-        left
+        let of = |pool: &Pool| pool.due.drain().into_iter().map(|due| (due.intended_us, pool.node.clone())).collect::<Vec<_>>();
+        self.pools.iter().flat_map(of).collect()
     }
 
     /// Writes down that `due` is about to be sent.
@@ -216,7 +221,6 @@ impl Workload {
             amount_minor: due.slot.amount_minor,
             kind: due.slot.kind,
         };
-        self.tally.send_modify(|tally| tally.invoked += 1);
         self.recorder.write_through(&Entry::Invoke(invoke.clone()));
         invoke
     }
@@ -225,7 +229,10 @@ impl Workload {
         let Verdict { outcome, status, replayed, answer, applied, error } = verdict;
         let t_us = self.recorder.now_us();
         self.recorder.write(&Entry::Complete(Complete { t_us, op, outcome, status, replayed, answer, applied, error }));
-        self.tally.send_modify(|tally| tally.completed += 1);
+        self.completed.fetch_add(1, Ordering::SeqCst);
+        if self.is_at_rest() {
+            self.rest.notify_waiters();
+        }
     }
 
     pub(super) fn body(invoke: &Invoke, bytes: u32) -> Vec<u8> {
