@@ -69,6 +69,7 @@ pub(super) async fn execute(
     out.result(format!("{}\n  {}", curve.verdict(), page.display()));
     out.json(&curve);
     Ok(match (interrupt.is_raised(), held_per_s) {
+        _ if curve.is_wrong() => Exit::Invalid,
         (true, _) => Exit::Interrupted,
         (false, Some(_)) if curve.is_limit_of_the_cluster() => Exit::Success,
         (false, _) => Exit::Unknown,

@@ -37,6 +37,12 @@ impl Curve {
         !broke.is_empty() && !broke.iter().any(|what| matches!(what, Break::Generator | Break::Unknown))
     }
 
+    /// At some rate orders were lost, or worse: no limit of speed, and what has to be told first.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        self.trials.iter().any(|trial| trial.broke.contains(&Break::Wrong))
+    }
+
     /// In one sentence.
     #[must_use]
     pub fn verdict(&self) -> String {
@@ -114,6 +120,13 @@ pub(crate) mod tests {
     /// Of rates with what broke at each.
     pub(crate) fn curve_of(held_per_s: Option<f64>, broke_per_s: Option<f64>, trials: &[(f64, &[Break])]) -> Curve {
         curve(held_per_s, broke_per_s, trials.iter().map(|(rate, broke)| trial(*rate, broke)).collect())
+    }
+
+    #[test]
+    fn orders_that_were_lost_at_any_rate_are_wrong_whatever_broke_below() {
+        let trials: [(f64, &[Break]); 3] = [(100.0, &[]), (200.0, &[Break::Latency]), (400.0, &[Break::Wrong])];
+        assert!(curve_of(Some(100.0), Some(200.0), &trials).is_wrong());
+        assert!(!curve_of(Some(100.0), Some(200.0), &trials[..2]).is_wrong());
     }
 
     #[test]
