@@ -66,6 +66,8 @@ pub enum Plant {
     ReadinessAlwaysGreen,
     /// One order in two that was applied cannot be found again
     ForgetsOrders,
+    /// One order in fifty is read back with another amount than it was applied with
+    ReadsAnotherAmount,
     /// A page of the projection lacks one order in fifty
     PageSkips,
     /// A ledger's total is cut to whole units

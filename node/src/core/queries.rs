@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Core;
 use crate::error::Error;
 use crate::mediator::{Handler, Query, Request};
-use crate::order::{CustomerId, OrderId};
+use crate::order::{Amount, CustomerId, OrderId};
 use crate::ports::{Ledger, Ports, Projected, Store};
 
 /// Most orders in one page.
@@ -64,7 +64,12 @@ impl<P: Ports> Handler<GetOrder> for Arc<Core<P>> {
     async fn handle(&self, GetOrder(id): GetOrder) -> Result<Projected, Error> {
         let found = self.store.order(&id).await.map_err(|error| Error::of_read(&error))?;
         let found = found.filter(|_| !(planted!(self, ForgetsOrders) && Core::<P>::is_chosen(&id, 2)));
-        found.ok_or_else(|| Error::NotFound(format!("order {id} is not applied on this node").into()))
+        let mut found = found.ok_or_else(|| Error::NotFound(format!("order {id} is not applied on this node").into()))?;
+        if planted!(self, ReadsAnotherAmount) && Core::<P>::is_chosen(&id, 50) {
+            let amount = &mut found.placed.order.amount;
+            *amount = Amount::from_minor(amount.minor() ^ 1).unwrap_or(*amount);
+        }
+        Ok(found)
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Bug {
 }
 
 #[rustfmt::skip]
-pub(super) const BUGS: [Bug; 34] = [
+pub(super) const BUGS: [Bug; 35] = [
     Bug { name: "ack-before-persist", scenario: "weather", checker: "lost" },
     Bug { name: "ok-after-timeout", scenario: "weather", checker: "lost" },
     Bug { name: "refused-after-writing", scenario: "calm", checker: "unexpected" },
@@ -48,6 +48,7 @@ pub(super) const BUGS: [Bug; 34] = [
     Bug { name: "resume-off-by-one", scenario: "weather", checker: "feeds" },
     Bug { name: "readiness-always-green", scenario: "weather", checker: "health" },
     Bug { name: "forgets-orders", scenario: "calm", checker: "vanished" },
+    Bug { name: "reads-another-amount", scenario: "mirror", checker: "read_back" },
     Bug { name: "page-skips", scenario: "calm", checker: "lost" },
     Bug { name: "ledger-rounds", scenario: "calm", checker: "ledger" },
     Bug { name: "ledger-miscounts", scenario: "calm", checker: "ledger" },
