@@ -44,7 +44,7 @@ pub(super) const BUGS: [Bug; 35] = [
     Bug { name: "stops-applying", scenario: "calm", checker: "stranded" },
     Bug { name: "feed-skips", scenario: "calm", checker: "feeds" },
     Bug { name: "feed-repeats", scenario: "calm", checker: "feeds" },
-    Bug { name: "feed-swaps", scenario: "calm", checker: "feeds" },
+    Bug { name: "feed-swaps", scenario: "weather", checker: "feeds" },
     Bug { name: "resume-off-by-one", scenario: "weather", checker: "feeds" },
     Bug { name: "readiness-always-green", scenario: "weather", checker: "health" },
     Bug { name: "forgets-orders", scenario: "calm", checker: "vanished" },
