@@ -248,6 +248,15 @@ mod tests {
         assert_eq!((over_for(30_000), over_for(30_001)), (Verdict::Invalid, Verdict::Valid));
     }
 
+    #[test]
+    fn lease_of_the_longest_reach_is_right_and_a_longer_one_is_told_with_its_time() {
+        let mut story = Story::good(20);
+        story.samples = vec![look(LOAD_START_US + 2_500_000, 1, 0, REACH_MS)];
+        assert_eq!(verdict(&story), Verdict::Valid);
+        story.samples = vec![look(LOAD_START_US + 2_500_000, 1, 0, REACH_MS + 1_000)];
+        assert_eq!(story.finding("leases").evidence, ["at +2.5 s a row was leased for another 601 s"]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -176,6 +176,26 @@ mod tests {
     }
 
     #[test]
+    fn one_log_without_a_life_was_read_all_the_same() {
+        let finding = finding(Entry::Log(log(NODES[0])));
+        assert_eq!(finding.summary, "no panic and no unexplained restart in 1 log");
+    }
+
+    #[test]
+    fn log_need_only_tell_of_what_its_own_node_applied() {
+        let mut story = with([Entry::Log(ServiceLog { orders: 20, ..log(NODES[1]) })]);
+        for entry in &mut story.entries {
+            if let Entry::Projection(held) = entry
+                && held.node == NODES[1]
+                && held.position > 20
+            {
+                held.applied = 0;
+            }
+        }
+        assert_eq!(story.finding("logs").verdict, Verdict::Valid, "{:?}", story.finding("logs").evidence);
+    }
+
+    #[test]
     fn panic_of_a_node_is_wrong_and_one_of_a_store_proves_nothing() {
         for (service, verdict) in [(NODES[0], Verdict::Invalid), ("redis", Verdict::Unknown)] {
             let panicked =

@@ -116,6 +116,43 @@ mod tests {
         assert_eq!(finding.orders[0].order_id, id(7));
     }
 
+    #[test]
+    fn order_that_is_shown_as_it_is_sent_is_not_early() {
+        let mut story = Story::good(20);
+        story.remove(|entry| matches!(entry, Entry::Seen(seen) if seen.order_id == id(7) && seen.node == NODES[2]));
+        story.see(2, 7, 8, intended_us(7) + 100);
+        assert_eq!(story.finding("staleness").verdict, Verdict::Valid);
+    }
+
+    /// A story of so many orders in which some sights come at other times.
+    fn seen_at(orders: u64, at: impl Fn(&str, &str) -> Option<u64>) -> Story {
+        let mut story = Story::good(orders);
+        for entry in &mut story.entries {
+            if let Entry::Seen(seen) = entry {
+                seen.t_us = at(&seen.order_id, &seen.node).unwrap_or(seen.t_us);
+            }
+        }
+        story
+    }
+
+    #[test]
+    fn longest_lag_is_told_whenever_it_was() {
+        let (early, late) = (id(0), id(19));
+        let story = seen_at(20, |order, node| match (order, node) {
+            (order, node) if order == early && node == NODES[1] => Some(intended_us(0) + 25_000),
+            (order, node) if order == late && node == NODES[2] => Some(intended_us(19) + 15_000),
+            _ => None,
+        });
+        let summary = story.finding("staleness").summary;
+        assert!(summary.contains("at most 20.0 ms, cluster-node-2 with run-0 "), "{summary}");
+    }
+
+    #[test]
+    fn order_that_is_seen_with_its_acknowledgement_was_never_stale() {
+        let finding = seen_at(1, |_, _| Some(intended_us(0) + 5_000)).finding("staleness");
+        assert_eq!(finding.summary, "no order was seen after its acknowledgement");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
