@@ -205,6 +205,22 @@ mod tests {
     }
 
     #[test]
+    fn evidence_tells_what_was_shown_and_when() {
+        let mut story = Story::good(20);
+        story.read_back(100, 4, 1, during(4, 20, 22), 200);
+        story.end_mut(100).answer = Some(Answer { amount_minor: Some(999), ..answer(4) });
+        story.read_back(101, 5, 1, during(5, 30, 31), 404);
+        let evidence = story.finding("read_back").evidence;
+        for (line, wanted) in evidence.iter().zip([
+            "read 100 at cluster-node-2 shows a content that nobody had sent: run-customer-1 for 9.99",
+            "cluster-node-2 showed it at +0.058 s, and denied it to read 101 of +0.080 s",
+        ]) {
+            assert!(line.ends_with(wanted), "{line}");
+        }
+        assert_eq!(evidence.len(), 2, "{evidence:?}");
+    }
+
+    #[test]
     fn message_that_only_a_lost_answer_can_have_told_is_no_reason_for_doubt() {
         let shown = |story: &mut Story| story.end_mut(100).answer = Some(Answer { message_id: "m-x".to_owned(), ..answer(4) });
         let mut story = Story::good(20);
