@@ -94,6 +94,24 @@ pub struct Cluster {
     pub memory: Option<Services>,
 }
 
+impl Cluster {
+    /// Nodes without anything that belongs to them; what there is of it is added.
+    #[must_use]
+    pub fn of_nodes(project: &str, nodes: Vec<Node>) -> Self {
+        Self {
+            project: project.to_owned(),
+            nodes,
+            nats: String::new(),
+            nats_monitor: String::new(),
+            redis: String::new(),
+            links: None,
+            containers: BTreeMap::new(),
+            helper: None,
+            memory: None,
+        }
+    }
+}
+
 /// What an earlier run left in the project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {

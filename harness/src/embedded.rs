@@ -90,15 +90,9 @@ impl Embedded {
         }
         let containers = roster.iter().map(String::as_str).chain(judge::plan::SERVICES);
         let cluster = Cluster {
-            project: NAME.to_owned(),
-            nodes,
-            nats: String::new(),
-            nats_monitor: String::new(),
-            redis: String::new(),
-            links: None,
             containers: containers.map(|service| (service.to_owned(), String::new())).collect(),
-            helper: None,
             memory: Some(services.clone()),
+            ..Cluster::of_nodes(NAME, nodes)
         };
         let embedded = Self(Arc::new(Inner { services, cluster, slots, ways: Ways::default() }));
         for name in roster {

@@ -1,8 +1,6 @@
 //! The harness's load engine as a run has it: goose's users, the history written as it happens, the live histograms, and the
 //! judge's figures of what was written.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, bail};
 use harness::cluster::{Cluster, Node};
 use harness::load::{Errand, GooseOptions, Load as Engine};
@@ -73,17 +71,7 @@ fn plan(load: &Load) -> anyhow::Result<Plan> {
 
 fn cluster(url: &str) -> Cluster {
     let node = Node { name: NODE.into(), id: "peer".into(), url: url.to_owned(), container: String::new() };
-    Cluster {
-        project: "peers".into(),
-        nodes: vec![node],
-        nats: String::new(),
-        nats_monitor: String::new(),
-        redis: String::new(),
-        links: None,
-        containers: BTreeMap::new(),
-        helper: None,
-        memory: None,
-    }
+    Cluster::of_nodes("peers", vec![node])
 }
 
 fn figures(plan: &Plan, recorded: &[u8], cpu_s: f64) -> anyhow::Result<Value> {

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch as state;
@@ -19,17 +17,7 @@ fn cluster(urls: &[String]) -> Cluster {
         url: url.clone(),
         container: String::new(),
     });
-    Cluster {
-        project: "test".into(),
-        nodes: nodes.collect(),
-        nats: String::new(),
-        nats_monitor: String::new(),
-        redis: String::new(),
-        containers: BTreeMap::new(),
-        links: None,
-        helper: None,
-        memory: None,
-    }
+    Cluster::of_nodes("test", nodes.collect())
 }
 
 /// A node that answers while it is told to.

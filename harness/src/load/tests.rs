@@ -1,6 +1,6 @@
 //! The whole load against a stand-in for a node that answers, or keeps silent, as it is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -105,17 +105,7 @@ async fn cluster(manner: Manner) -> Cluster {
 
 pub(super) fn cluster_at(url: &str) -> Cluster {
     let node = Node { name: NODE.into(), id: "a".into(), url: url.to_owned(), container: String::new() };
-    Cluster {
-        project: "test".into(),
-        nodes: vec![node],
-        nats: String::new(),
-        nats_monitor: String::new(),
-        redis: String::new(),
-        links: None,
-        containers: BTreeMap::new(),
-        helper: None,
-        memory: None,
-    }
+    Cluster::of_nodes("test", vec![node])
 }
 
 async fn carried_out(plan: &Plan, manner: Manner) -> Vec<Entry> {

@@ -1,6 +1,5 @@
 //! A run folder to record into, a cluster to point at, and what tests read from either.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use harness::cluster::{Cluster, Node};
@@ -86,17 +85,7 @@ pub(crate) fn cluster(urls: &[&str], redis: &str, nats: &str) -> Cluster {
         url: (*url).to_owned(),
         container: String::new(),
     });
-    Cluster {
-        project: "test".into(),
-        nodes: nodes.collect(),
-        nats: nats.to_owned(),
-        nats_monitor: String::new(),
-        redis: redis.to_owned(),
-        links: None,
-        containers: BTreeMap::new(),
-        helper: None,
-        memory: None,
-    }
+    Cluster { nats: nats.to_owned(), redis: redis.to_owned(), ..Cluster::of_nodes("test", nodes.collect()) }
 }
 
 /// The JSON of an order of the run.
