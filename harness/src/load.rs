@@ -10,6 +10,7 @@ mod goose_options;
 pub mod outcome;
 mod pacing;
 mod queue;
+mod threads;
 mod workload;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::cluster::Cluster;
 use crate::recorder::Recorder;
 pub use goose_options::GooseOptions;
 pub use pacing::Stopper;
+use threads::Threads;
 use workload::Workload;
 
 /// How long a node may take to say that it is one.
@@ -53,7 +55,7 @@ pub enum LoadError {
         "{node} at {url} does not call itself a Catga node: {what}; nothing was loaded. Is this the right port, and is it up?"
     )]
     Stranger { node: String, url: String, what: String },
-    #[error("cannot start the pacing thread: {0}")]
+    #[error("cannot start the threads of the load: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -73,6 +75,8 @@ pub struct Load {
     epoch_us: u64,
     pacing: pacing::Pacing,
     attack: JoinHandle<Result<(), LoadError>>,
+    /// What the attack runs on.
+    _threads: Threads,
 }
 
 impl Load {
@@ -98,7 +102,8 @@ impl Load {
     ) -> Result<Self, LoadError> {
         refuse_strangers(cluster).await?;
         let workload = Arc::new(Workload::new(errand, plan, cluster, nonce, recorder.clone())?);
-        let mut attack = attack::spawn(&workload, goose)?;
+        let threads = Threads::start()?;
+        let mut attack = threads.spawn(attack::prepare(&workload, goose)?);
         tokio::select! {
             () = workload.all_ready() => {}
             ended = &mut attack => {
@@ -114,7 +119,7 @@ impl Load {
         }
         let epoch_us = recorder.now_us() + u64::try_from(RUN_UP.as_micros()).unwrap_or(0);
         let pacing = pacing::start(plan, &workload, epoch_us)?;
-        Ok(Self { workload, epoch_us, pacing, attack })
+        Ok(Self { workload, epoch_us, pacing, attack, _threads: threads })
     }
 
     /// When the schedule began, on the run's clock: the plan's times count from here.

@@ -9,7 +9,6 @@ use goose::config::GooseConfiguration;
 use goose::prelude::{GooseMethod, GooseRequest, GooseUser, Scenario, Transaction, TransactionError, TransactionFunction};
 use goose::{GooseAttack, GooseError};
 use judge::history::OpKind;
-use tokio::task::JoinHandle;
 
 use super::goose_options::GooseOptions;
 use super::outcome::{self, Verdict};
@@ -23,8 +22,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// goose starts its users one after the other, as many in a second: so that all of them have started in a fifth of one.
 const STARTS_PER_USER: usize = 5;
 
-/// Starts an attack whose users carry out the workload's slots; it ends after [`stop`].
-pub(super) fn spawn(workload: &Arc<Workload>, options: &GooseOptions) -> Result<JoinHandle<Result<(), LoadError>>, LoadError> {
+/// An attack whose users carry out the workload's slots, once it is polled; it ends after [`stop`].
+pub(super) fn prepare(
+    workload: &Arc<Workload>,
+    options: &GooseOptions,
+) -> Result<impl Future<Output = Result<(), LoadError>> + Send + use<>, LoadError> {
     // Refused only when a logger is there already, and then goose installs none either.
     let _ = log::set_logger(&Silent);
     goose::reset_killswitch();
@@ -41,7 +43,7 @@ pub(super) fn spawn(workload: &Arc<Workload>, options: &GooseOptions) -> Result<
             .register_transaction(Transaction::new(carry_out(workload, pool)).set_name("place"));
         attack = attack.register_scenario(users);
     }
-    Ok(tokio::spawn(async move { attack.execute().await.map(|_metrics| ()).map_err(refused) }))
+    Ok(async move { attack.execute().await.map(|_metrics| ()).map_err(refused) })
 }
 
 /// Ends the attack. The switch is one per process, so there is one attack at a time.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use judge::plan::Plan;
 use tokio::sync::watch;
 
+use super::threads::go_ahead;
 use super::workload::{Due, Workload};
 
 /// Stops handing out slots; those in flight come to their end.
@@ -51,6 +52,7 @@ pub(super) fn start(plan: &Plan, workload: &Arc<Workload>, epoch_us: u64) -> io:
     let plan = plan.clone();
     let workload = Arc::clone(workload);
     std::thread::Builder::new().name("pacing".into()).spawn(move || {
+        go_ahead();
         let last = Duration::from_millis(plan.load.duration_ms);
         let wait_until = |instant: Instant| match stopped.recv_timeout(instant.saturating_duration_since(Instant::now())) {
             Err(RecvTimeoutError::Timeout) => true,

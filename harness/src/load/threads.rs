@@ -1,0 +1,63 @@
+//! The threads that carry the load out: their own, so that no observer's work makes a request late, and ahead of all else
+//! on the machine where we may say so. Load comes from elsewhere as a rule; where it shares the processors with the cluster, a
+//! generator that waits for them measures its own waiting.
+
+use std::future::Future;
+use std::io;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+/// As urgent as `nice` can make it but for a little, which is left to what an operator wants in front of everything.
+const NICENESS: i32 = -15;
+
+#[derive(Debug)]
+pub(super) struct Threads {
+    handle: Handle,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread().thread_name("load").on_thread_start(go_ahead).enable_all().build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    pub(super) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.handle.spawn(task)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Whoever drops it is a task of another runtime, which must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Puts the calling thread ahead. Not everybody may, and whoever may not is told by how late starts were.
+pub(super) fn go_ahead() {
+    let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn its_threads_go_ahead_where_we_may_and_nobody_elses_do() {
+        let ours = || rustix::process::getpriority_process(None).expect("a priority");
+        let before = ours();
+        let threads = Threads::start().expect("threads");
+        let on_them = threads.spawn(async move { ours() }).await.expect("a priority");
+        let may = std::thread::spawn(|| rustix::process::setpriority_process(None, NICENESS).is_ok()).join().expect("an answer");
+        assert_eq!(on_them, if may { NICENESS } else { before });
+        assert_eq!(ours(), before);
+    }
+}
