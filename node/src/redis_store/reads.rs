@@ -55,16 +55,41 @@ fn damaged(what: &str, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::Failed(format!("the {what} is damaged: {why}"))
 }
 
-/// Reads `<position> <sequence> <applied> <applied at µs> <compact order>`.
+/// Reads `<position> <sequence, from the position> <applied> <applied at µs> <compact order>`. A sequence without a sign is
+/// itself: entries had that once.
 pub(super) fn entry(order_id: OrderId, bytes: &[u8]) -> Result<Projected, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|error| damaged("projection entry", &error))?;
     let mut words = text.splitn(5, ' ');
-    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
-    let (Some(position), Some(sequence), Some(applied), Some(applied_at)) = (number(), number(), number(), number()) else {
+    let mut number = || words.next().and_then(|word| Some((word.parse::<i64>().ok()?, word.starts_with(['+', '-']))));
+    let (Some((position, _)), Some((sequence, relative)), Some((applied, _)), Some((applied_at_us, _))) =
+        (number(), number(), number(), number())
+    else {
         return Err(damaged("projection entry", &"its numbers are none"));
     };
     let placed =
         PlacedOrder::from_compact(order_id, words.next().unwrap_or("")).map_err(|error| damaged("projection entry", &error))?;
-    let applied_at_us = i64::try_from(applied_at).map_err(|error| damaged("projection entry", &error))?;
+    let sequence = if relative { position.saturating_add(sequence) } else { sequence };
+    let [position, sequence, applied] = [position, sequence, applied].map(unsigned);
     Ok(Projected { placed, sequence, position, applied, applied_at_us })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_counts_from_the_position_and_once_was_itself() {
+        let read = |text: &str| {
+            let order_id = OrderId::new("order-1").expect("an id");
+            entry(order_id, text.as_bytes()).map(|read| (read.position, read.sequence, read.applied, read.applied_at_us))
+        };
+        let order = "9ocJ63VH-JGZ4nvRX5El node-1 1795984306459225 customer-1 9999";
+        assert_eq!(read(&format!("7 +0 1 1795984306470204 {order}")).expect("an entry"), (7, 7, 1, 1_795_984_306_470_204));
+        assert_eq!(read(&format!("7 +5 2 12 {order}")).expect("an entry"), (7, 12, 2, 12));
+        assert_eq!(read(&format!("7 -5 1 12 {order}")).expect("an entry"), (7, 2, 1, 12));
+        assert_eq!(read(&format!("7 12 1 12 {order}")).expect("an entry"), (7, 12, 1, 12));
+        for damaged in ["", "7 +0 1", "7 x 1 12", "7 +0 1 12"] {
+            assert!(read(damaged).is_err(), "{damaged:?}");
+        }
+    }
 }

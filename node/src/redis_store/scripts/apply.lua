@@ -63,7 +63,7 @@ for i = FIRST, #ARGV, WIDTH do
     parked[#parked + 1] = ARGV[1] .. '/' .. sequence
     parked[#parked + 1] = ARGV[i + 6]
   elseif entry and kind == 'order' then
-    local kept = string.match(entry, '^%d+ %d+ %d+ %d+ (.*)$')
+    local kept = string.match(entry, '^%d+ [+-]?%d+ %d+ %d+ (.*)$')
     -- An entry of another form is damaged: nothing is known of what was applied.
     if kept and (kept == ARGV[i + 6] or string.match(kept, '^%S+ %S+ %S+ (.*)$') == customer .. ' ' .. ARGV[i + 5]) then
       outcome = 0
@@ -77,10 +77,11 @@ for i = FIRST, #ARGV, WIDTH do
     outcome = position
     local applied = '1'
     if entry then
-      applied = format('%d', 1 + tonumber(string.match(entry, '^%d+ %d+ (%d+)') or '1'))
+      applied = format('%d', 1 + tonumber(string.match(entry, '^%d+ [+-]?%d+ (%d+)') or '1'))
     end
     local at = format('%d', position)
-    local text = at .. ' ' .. sequence .. ' ' .. applied .. ' ' .. now .. ' ' .. ARGV[i + 6]
+    -- What a sequence is ahead of its position is short, and mostly nothing: an entry has a size class less for it.
+    local text = at .. format(' %+d ', sequence - position) .. applied .. ' ' .. now .. ' ' .. ARGV[i + 6]
     known[id] = text
     entries[#entries + 1] = id
     entries[#entries + 1] = text
