@@ -16,8 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # As long as the names that compose gives: they are part of keys and entries, and of what an order takes in Redis.
 NODES = ("catga-cluster-node-1-1", "catga-cluster-node-2-1", "catga-cluster-node-3-1")
 LABEL = "catga.owner=throughput"
-REDIS = ("redis-server", "--dir", "/data", "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
-         "--protected-mode", "no")
+# As docker-compose.yml has it.
+REDIS = ("redis-server", "--dir", "/data", "--appendonly", "yes", "--auto-aof-rewrite-min-size", "128mb", "--auto-aof-rewrite-percentage", "200",
+         "--rdbcompression", "no", "--hash-max-listpack-value", "1024", "--save", "", "--maxmemory-policy", "noeviction", "--protected-mode", "no")
 NATS = ("nats-server", "-js", "-sd", "/data")
 TICK = os.sysconf("SC_CLK_TCK")
 

@@ -3,6 +3,7 @@
 mod accept;
 mod apply;
 mod behaviours;
+mod burst;
 mod events;
 mod feed;
 mod health;
@@ -51,6 +52,7 @@ pub struct Core<P: Ports> {
     /// Where accepted orders are published.
     subject: Arc<str>,
     relay: RelayQueue,
+    waiting: burst::Waiting,
     pace: pace::Pace,
     /// Publishing fails.
     outage: Outage,
@@ -139,6 +141,7 @@ impl<P: Ports> Core<P> {
             token,
             subject,
             relay,
+            waiting: burst::Waiting::default(),
             pace: pace::Pace::default(),
             outage: Outage::default(),
             interrupted: Outage::default(),

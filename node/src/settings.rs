@@ -89,6 +89,10 @@ pub struct Settings {
     /// Publishes in flight at once
     #[arg(long, env = "CATGA_PUBLISH_WINDOW", default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub publish_window: u16,
+    /// How long a burst after a calm may keep the relay from publishing, so that it is answered sooner; 0s for not at all, a
+    /// fifth of the lease at most
+    #[arg(long, env = "CATGA_BURST_HOLD", default_value = "1s", value_parser = duration_or_none, value_name = "TIME")]
+    pub burst_hold: Duration,
     /// Deliveries applied in one step
     #[arg(long, env = "CATGA_APPLY_BATCH", default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub apply_batch: u16,
@@ -198,9 +202,14 @@ impl Settings {
 
 /// Reads `250ms`, `5s`, `2m`, `24h` and sums of these.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
-    let duration = Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())?;
+    let duration = duration_or_none(text)?;
     if duration.is_zero() { Err("must be above 0".to_owned()) } else { Ok(duration) }
+}
+
+/// The same, and `0s`.
+fn duration_or_none(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
+    Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }
 
 #[cfg(test)]
@@ -209,6 +218,8 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
+        assert_eq!((duration_or_none("0s"), duration_or_none("2s")), (Ok(Duration::ZERO), Ok(Duration::from_secs(2))));
+        assert!(duration_or_none("-1s").is_err());
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("24h"), Ok(Duration::from_hours(24)));
         for wrong in ["", "5", "-1s", "0s", "soon"] {

@@ -58,7 +58,10 @@ impl<P: Ports> Handler<PlaceOrder> for Arc<Core<P>> {
             return Ok(Placement::New(payload));
         }
         let acceptance = Acceptance { placed: &placed, payload: &payload, token: self.token() };
-        match self.store.accept(acceptance).await {
+        let waits = self.waiting.begin();
+        let accepted = self.store.accept(acceptance).await;
+        drop(waits);
+        match accepted {
             Ok(Accepted::New) => {
                 let echo =
                     if planted!(self, EchoesAnotherOrder) && self.now_and_then() { another(&placed) } else { payload.clone() };

@@ -11,14 +11,17 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
+use super::burst::{LOOK, StandBack};
 use super::settle::{SettleQueue, Settlement, send};
 use super::{Core, Outgoing};
 use crate::ports::{Bus, Clock, Failure, Grave, Ports, PublishError, RowKey, backoff, within};
 use crate::state::Phase;
 use crate::trace;
 
-/// Accepted orders that may wait for the relay: a burst of a second or two, and a few MiB.
-const QUEUE: usize = 16_384;
+/// Accepted orders that may wait for the relay: a burst of a second, and 16 MiB at most.
+const QUEUE: usize = 32_768;
+/// With so many, the relay stands back for nobody, as further ones could find no place.
+const FULL: usize = QUEUE / 4 * 3;
 /// Settlements that may wait for the store.
 const SETTLEMENTS: usize = 4096;
 /// How long an order waits for a place in the relay before it is accepted without one.
@@ -87,12 +90,15 @@ impl<P: Ports> Core<P> {
     async fn publish_accepted(&self, inbox: &mut mpsc::Receiver<Outgoing>, settle: &SettleQueue) {
         let window = usize::from(self.settings.publish_window);
         let mut publishing = FuturesUnordered::new();
+        let mut back = StandBack::new(self.settings.burst_hold, self.settings.lease);
         loop {
+            let is_back = back.is_due(self.clock.elapsed(), self.waiting.are_many()) && inbox.len() < FULL;
             tokio::select! {
                 biased;
                 () = self.life.reached(Phase::Draining) => break,
                 Some(settlement) = publishing.next() => send(settle, settlement).await,
-                Some(outgoing) = inbox.recv(), if publishing.len() < window => {
+                () = self.clock.sleep(LOOK), if is_back => {}
+                Some(outgoing) = inbox.recv(), if !is_back && publishing.len() < window => {
                     publishing.push(self.publish(outgoing));
                 }
             }

@@ -120,6 +120,61 @@ fn what_has_a_time_to_live_ends_by_virtual_time() {
 }
 
 #[test]
+fn a_burst_is_published_once_it_is_over_or_has_gone_on_for_a_second() {
+    simulate(9, None, async |sim| {
+        let one = sim.start("n1").await;
+        // Accepting takes 40 ms, so that who comes together waits together.
+        one.wires.store.slow(Duration::from_millis(20));
+        let clients = |count: u64| {
+            let (core, clock) = (Arc::clone(&one.core), sim.clock.clone());
+            let mut clients = JoinSet::new();
+            for client in 0..count {
+                let (core, clock) = (Arc::clone(&core), clock.clone());
+                clients.spawn(async move {
+                    let until = clock.elapsed() + Duration::from_secs(2);
+                    for turn in 0.. {
+                        if clock.elapsed() >= until {
+                            return;
+                        }
+                        let id = format!("{}-{client}-{turn}", until.as_micros());
+                        let answer = core.handle(PlaceOrder::from(order(&id))).await;
+                        assert!(matches!(answer, Ok(Placement::New(_))), "{answer:?}");
+                    }
+                });
+            }
+            clients
+        };
+        let pass = async |ms: u64| sim.clock.run_for(Duration::from_millis(ms)).await;
+        let published = || sim.services.stream.count();
+
+        let mut few = clients(8);
+        pass(500).await;
+        assert!(published() > 50, "eight at a time are no burst: {}", published());
+        pass(2_000).await;
+        while few.join_next().await.is_some() {}
+
+        let before = published();
+        let mut many = clients(64);
+        pass(900).await;
+        assert!(published() <= before + 64, "{} of a burst are published at once", published() - before);
+        assert!(sim.services.store.depth() > 1_000, "{} are in the outbox", sim.services.store.depth());
+        pass(300).await;
+        assert!(published() > before + 1_000, "after a second it has waited long enough: {}", published() - before);
+        pass(1_500).await;
+        while many.join_next().await.is_some() {}
+        pass(2_000).await;
+        assert_eq!((sim.services.store.marks(&name("n1")), sim.services.store.depth()), (published(), 0));
+
+        // The load was here a moment ago.
+        let (before, mut again) = (published(), clients(64));
+        pass(500).await;
+        assert!(published() > before + 300, "it is no burst after a calm: {}", published() - before);
+        pass(3_000).await;
+        while again.join_next().await.is_some() {}
+    });
+}
+
+#[test]
 fn a_killed_nodes_orders_are_taken_over_and_it_comes_back() {
     simulate(2, None, async |sim| {
         let (one, two) = (sim.start("n1").await, sim.start("n2").await);
