@@ -5,8 +5,10 @@
 //! ratio. Its error within the run comes from a bootstrap of blocks of seconds; the error between runs of one build from the runs
 //! themselves, as far as there are several, drawn towards what runs of one build were seen to differ by, which is all that is known of a single one. Runs that are
 //! as many on both sides are taken as pairs, in order: what changed for both of a pair drops out. An interval that does not
-//! contain 0, corrected for how many figures are judged, is a difference.
+//! contain 0, corrected for how many figures are judged, is a difference. Of several runs a side, the median of propagation is told
+//! beside that of their requests where that is surer ([`beside`]).
 
+mod beside;
 mod blocks;
 mod student;
 mod text;
@@ -32,6 +34,8 @@ const PRIOR_RUNS: f64 = 8.0;
 pub const FALSE_ALARMS: f64 = 0.08;
 /// A smaller difference is none, however sure.
 pub const LEAST: f64 = 0.02;
+/// What is told beside another figure has to be so much of it by itself.
+const SEEN: f64 = 1.0 / 3.0;
 /// Fewer seconds tell nothing of how a run goes.
 pub(crate) const SECONDS_MIN: usize = 10;
 
@@ -105,6 +109,9 @@ pub struct Change {
     pub change: Option<f64>,
     /// Of the change.
     pub interval: Option<(f64, f64)>,
+    /// Change and interval are what is left beyond what this figure's difference explains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<&'static str>,
     pub outcome: Outcome,
 }
 
@@ -137,7 +144,9 @@ pub fn compare(base: &[Side], against: &[Side], scope: Scope) -> Comparison {
     let enough = |side: &Side| side.seconds(&side.latency, Scope::OutsideFaults).len() >= SECONDS_MIN;
     let all = || base.iter().chain(against);
     let scope = if all().all(enough) { scope } else { Scope::All };
-    let mut changes: Vec<Change> = JUDGED.iter().map(|judged| judge(base, against, scope, judged)).collect();
+    let told: Vec<Told> = JUDGED.iter().map(|judged| Told::new(base, against, scope, *judged)).collect();
+    let mut changes: Vec<Change> = told.iter().map(Told::change).collect();
+    tell_beside(&told, &mut changes);
     let judged: Vec<String> = changes.iter().map(|change| change.figure.clone()).collect();
     changes.extend(shown(base, against).into_iter().filter(|change| !judged.contains(&change.figure)));
     let names = |sides: &[Side]| sides.iter().map(|side| side.name.clone()).collect();
@@ -171,37 +180,89 @@ impl Side {
     }
 }
 
-fn judge(base: &[Side], against: &[Side], scope: Scope, judged: &Judged) -> Change {
-    let Judged { name, log, percentile, between_runs } = *judged;
-    let estimates = |sides: &[Side]| -> Vec<Estimate> {
-        sides.iter().filter_map(|side| side.estimate(scope, log, percentile, name)).collect()
-    };
-    let (one, other) = (estimates(base), estimates(against));
-    let ms = |side: &[Estimate]| (!side.is_empty()).then(|| mean(side.iter().map(|told| told.log)).exp() / 1e6);
-    let mut change = Change {
-        figure: name.to_owned(),
-        unit: Unit::Ms,
-        base: ms(&one),
-        against: ms(&other),
-        change: None,
-        interval: None,
-        outcome: Outcome::NotJudged,
-    };
-    if one.is_empty() || other.is_empty() {
-        return change;
+/// A judged figure of all runs.
+struct Told {
+    judged: Judged,
+    base: Vec<Estimate>,
+    against: Vec<Estimate>,
+}
+
+impl Told {
+    fn new(base: &[Side], against: &[Side], scope: Scope, judged: Judged) -> Self {
+        let estimates = |sides: &[Side]| -> Vec<Estimate> {
+            sides.iter().filter_map(|side| side.estimate(scope, judged.log, judged.percentile, judged.name)).collect()
+        };
+        Self { judged, base: estimates(base), against: estimates(against) }
     }
-    let (difference, margin) = difference(&one, &other, between_runs, FALSE_ALARMS / JUDGED.len() as f64);
-    let share = |log: f64| log.exp() - 1.0;
-    change.change = Some(share(difference));
-    change.interval = Some((share(difference - margin), share(difference + margin)));
-    change.outcome = if difference.abs() <= margin.max(LEAST) {
-        Outcome::NoDifference
-    } else if difference > 0.0 {
-        Outcome::Worse
-    } else {
-        Outcome::Better
-    };
-    change
+
+    fn change(&self) -> Change {
+        let ms = |side: &[Estimate]| (!side.is_empty()).then(|| mean(side.iter().map(|told| told.log)).exp() / 1e6);
+        let mut change = Change {
+            figure: self.judged.name.to_owned(),
+            unit: Unit::Ms,
+            base: ms(&self.base),
+            against: ms(&self.against),
+            change: None,
+            interval: None,
+            beside: None,
+            outcome: Outcome::NotJudged,
+        };
+        if !self.base.is_empty() && !self.against.is_empty() {
+            change.judge(difference(&self.base, &self.against, self.judged.between_runs, alpha()));
+        }
+        change
+    }
+}
+
+/// Of each figure.
+fn alpha() -> f64 {
+    FALSE_ALARMS / JUDGED.len() as f64
+}
+
+impl Change {
+    /// By a difference of logarithms, and half the width of its interval.
+    fn judge(&mut self, (difference, margin): (f64, f64)) {
+        let share = |log: f64| log.exp() - 1.0;
+        self.change = Some(share(difference));
+        self.interval = Some((share(difference - margin), share(difference + margin)));
+        self.outcome = if difference.abs() <= margin.max(LEAST) {
+            Outcome::NoDifference
+        } else if difference > 0.0 {
+            Outcome::Worse
+        } else {
+            Outcome::Better
+        };
+    }
+
+    /// Half the width of the interval, of logarithms.
+    fn margin(&self) -> Option<f64> {
+        self.interval.map(|(low, high)| (high.ln_1p() - low.ln_1p()) / 2.0)
+    }
+}
+
+/// Tells the median of propagation beside that of requests, where requests do not differ and that is surer.
+fn tell_beside(told: &[Told], changes: &mut [Change]) {
+    let place = |name: &str| JUDGED.iter().position(|judged| judged.name == name);
+    let (Some(companion), Some(figure)) = (place("latency.p50"), place("propagation.p50")) else { return };
+    if changes[companion].outcome != Outcome::NoDifference {
+        return;
+    }
+    let (x, y) = (&told[companion], &told[figure]);
+    let runs = |x: &[Estimate], y: &[Estimate]| -> Vec<beside::Run> { x.iter().zip(y).map(|(x, y)| (x.log, y.log)).collect() };
+    // Whoever has one of the two has the other, or nobody knows which belong together.
+    if x.base.len() != y.base.len() || x.against.len() != y.against.len() {
+        return;
+    }
+    let found = beside::difference(&runs(&x.base, &y.base), &runs(&x.against, &y.against), PRIOR_RUNS, alpha());
+    let Some((difference, margin)) = found else { return };
+    let change = &mut changes[figure];
+    // A build whose requests got a little faster has not got slower propagation by that: it must be seen by itself, too.
+    let own = change.change.map_or(0.0, f64::ln_1p);
+    let is_seen = difference.abs() <= margin || own / difference >= SEEN;
+    if is_seen && change.margin().is_some_and(|own| margin < own) {
+        change.judge((difference, margin));
+        change.beside = Some(x.judged.name);
+    }
 }
 
 /// The mean difference of logarithms, and half the width of its interval.
@@ -258,7 +319,16 @@ fn shown(base: &[Side], against: &[Side]) -> Vec<Change> {
     let change = |(name, unit): &(&str, Unit)| {
         let (base, against) = (told(base, name, *unit), told(against, name, *unit));
         let change = base.zip(against).filter(|(base, _)| *base != 0.0).map(|(base, against)| against / base - 1.0);
-        Change { figure: (*name).to_owned(), unit: *unit, base, against, change, interval: None, outcome: Outcome::NotJudged }
+        Change {
+            figure: (*name).to_owned(),
+            unit: *unit,
+            base,
+            against,
+            change,
+            interval: None,
+            beside: None,
+            outcome: Outcome::NotJudged,
+        }
     };
     SHOWN.iter().map(change).filter(|change| change.base.is_some() || change.against.is_some()).collect()
 }

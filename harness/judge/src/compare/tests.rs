@@ -89,6 +89,44 @@ fn five_pairs_find_a_tenth() {
 }
 
 #[test]
+fn machine_that_slows_both_down_hides_nothing_and_makes_nothing_up() {
+    // Runs that are no pairs: the machine is slow for each in its own way.
+    let trials = |slower: f64, is: &dyn Fn(&Comparison) -> bool| {
+        let of = |trial: u64| {
+            let mut chance = Stream::new(trial, "apart");
+            let mut side = |slower: f64| -> Vec<Side> {
+                (0..5)
+                    .map(|_| {
+                        let machine = SHARED * normal(&mut chance);
+                        run(slower, machine, &mut chance)
+                    })
+                    .collect()
+            };
+            let (base, against) = (side(1.0), side(slower));
+            compare(&base, &against, Scope::OutsideFaults)
+        };
+        (0..TRIALS).filter(|trial| is(&of(*trial))).count() as u64
+    };
+    let (found, same) = (trials(1.1, &is_found), trials(1.0, &Comparison::is_same));
+    // 24 are found without what tells propagation beside the requests.
+    assert!(found >= TRIALS * 3 / 4 && same >= MOST, "{found} found, {same} the same of {TRIALS}");
+}
+
+#[test]
+fn requests_that_got_faster_make_propagation_no_slower() {
+    let mut chance = Stream::new(8, "compared");
+    let base: Vec<Side> = (0..5).map(|_| run(1.0, 0.0, &mut chance)).collect();
+    let faster = |side: &Side| {
+        let mut side = side.clone();
+        side.latency.values_mut().flatten().for_each(|(ns, _)| *ns = *ns * 95 / 100);
+        side
+    };
+    let against: Vec<Side> = base.iter().map(faster).collect();
+    let comparison = compare(&base, &against, Scope::OutsideFaults);
+    assert!(!comparison.has_regression(), "{comparison:?}");
+}
+
+#[test]
 fn one_pair_finds_a_quarter() {
     let found = times(TRIALS, 1, 1.25, is_found);
     assert!(found >= MOST, "{found} of {TRIALS}");

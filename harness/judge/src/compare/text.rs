@@ -15,6 +15,11 @@ pub fn table(comparison: &Comparison) -> String {
     let seconds = if comparison.outside_faults { "seconds outside fault windows" } else { "all seconds" };
     lines.push(String::new());
     lines.push(format!("Percentiles over {seconds}; differences below 2 % are none."));
+    for change in &comparison.changes {
+        if let Some(companion) = change.beside {
+            lines.push(format!("{} is told beside {companion}: beyond what that explains.", change.figure));
+        }
+    }
     let worse = comparison.has_regression();
     let words = if worse {
         "WORSE: at least one figure has got worse."

@@ -1,0 +1,95 @@
+//! A difference with what the machine did to it taken out.
+//!
+//! A machine that is slow for a while makes requests and propagation slow together: over runs of one build both differ by an
+//! eighth, and propagation beside the requests of the same run by a fortieth. Where requests differ no more between the builds than
+//! chance lets them, what propagation differs by beyond what theirs explains is told far more surely than its own difference.
+
+use super::student;
+
+/// Fewer runs a side do not show how the two hang together.
+const RUNS_MIN: usize = 3;
+/// Propagation of runs of one build differs by so much from what their requests let expect, as a share.
+const DIFFERS: f64 = 0.03;
+
+/// One run: logarithms of the companion and of the figure itself.
+pub(super) type Run = (f64, f64);
+
+/// The difference of the figure's means at one value of the companion, and half the width of its interval: an analysis of
+/// covariance with one slope for both sides. `None` where the two do not grow together, or there are too few runs.
+pub(super) fn difference(base: &[Run], against: &[Run], prior_runs: f64, alpha: f64) -> Option<(f64, f64)> {
+    if base.len().min(against.len()) < RUNS_MIN {
+        return None;
+    }
+    let sides = [base, against].map(Side::new);
+    let sum = |of: fn(&Side) -> f64| sides.iter().map(of).sum::<f64>();
+    let (xx, xy, yy) = (sum(|side| side.xx), sum(|side| side.xy), sum(|side| side.yy));
+    if xx <= 0.0 || xy <= 0.0 {
+        return None;
+    }
+    let slope = xy / xx;
+    let degrees = (base.len() + against.len()) as f64 - 3.0 + prior_runs;
+    let variance = ((yy - slope * xy).max(0.0) + prior_runs * DIFFERS.powi(2)) / degrees;
+    let [base, against] = sides;
+    let apart = against.x - base.x;
+    let runs = 1.0 / base.runs + 1.0 / against.runs + apart.powi(2) / xx;
+    Some((against.y - base.y - slope * apart, student::two_sided(alpha, degrees) * (variance * runs).sqrt()))
+}
+
+/// Means, and squares and products of what is off them.
+struct Side {
+    runs: f64,
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+    yy: f64,
+}
+
+impl Side {
+    fn new(runs: &[Run]) -> Self {
+        let mean = |of: fn(&Run) -> f64| super::mean(runs.iter().map(of));
+        let (x, y) = (mean(|run| run.0), mean(|run| run.1));
+        let sum = |of: &dyn Fn(&Run) -> f64| runs.iter().map(of).sum();
+        Self {
+            runs: runs.len() as f64,
+            x,
+            y,
+            xx: sum(&|run| (run.0 - x).powi(2)),
+            xy: sum(&|run| (run.0 - x) * (run.1 - y)),
+            yy: sum(&|run| (run.1 - y).powi(2)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRIOR: f64 = 8.0;
+    const ALPHA: f64 = 0.02;
+
+    /// Runs on a machine of that slowness; the figure goes with it, is off by `off`, and differs by a little of its own.
+    fn runs(slowness: [f64; 5], off: f64) -> Vec<Run> {
+        let own = [0.01, -0.01, 0.0, 0.02, -0.02];
+        slowness.iter().zip(own).map(|(slow, own)| (*slow, 0.8 * slow + off + own)).collect()
+    }
+
+    #[test]
+    fn what_the_machine_did_to_both_is_no_difference_and_what_is_left_is_one() {
+        let base = runs([0.0, 0.1, 0.2, 0.3, 0.1], 0.0);
+        let slow = [0.3, 0.2, 0.4, 0.3, 0.5];
+        let (same, margin) = difference(&base, &runs(slow, 0.0), PRIOR, ALPHA).expect("enough runs");
+        assert!(same.abs() < 0.02 && margin > 0.03 && margin < 0.09, "{same} within {margin}");
+        let (slower, margin) = difference(&base, &runs(slow, 0.1), PRIOR, ALPHA).expect("enough runs");
+        assert!((slower - same - 0.1).abs() < 1e-9 && slower > margin, "{slower} within {margin}");
+    }
+
+    #[test]
+    fn nothing_is_taken_out_by_what_tells_nothing() {
+        let flat = [(0.0, 1.0), (0.0, 1.1), (0.0, 1.2)];
+        assert_eq!(difference(&flat, &flat, PRIOR, ALPHA), None, "the companion does not vary");
+        let against_each_other = [(0.0, 1.2), (0.1, 1.1), (0.2, 1.0)];
+        assert_eq!(difference(&against_each_other, &against_each_other, PRIOR, ALPHA), None, "they do not grow together");
+        assert_eq!(difference(&flat[..2], &flat, PRIOR, ALPHA), None, "too few runs");
+    }
+}
