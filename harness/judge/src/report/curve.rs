@@ -97,7 +97,7 @@ fn chart(curve: &Curve) -> String {
         .collect();
     let (least, most) = (scales.rate.0, scales.rate.1);
     let label = format!(
-        "p50 and p99 of requests in ms, from {} to {} ms, at {least:.0} to {most:.0} operations per second; both scales by powers",
+        "p50 and p99 of requests in ms, from {} to {} ms, at {least:.0} to {most:.0} operations per second; both scales logarithmic",
         ms(Some(scales.ms.0)),
         ms(Some(scales.ms.1))
     );
