@@ -105,7 +105,7 @@ pub struct Change {
     /// The geometric mean of the runs on each side, in the figure's unit.
     pub base: Option<f64>,
     pub against: Option<f64>,
-    /// As a share of the base: 0.1 is 10 % more.
+    /// As a share of the base: 0.1 is 10 % more. With `beside`, what is left of it.
     pub change: Option<f64>,
     /// Of the change.
     pub interval: Option<(f64, f64)>,
@@ -171,32 +171,36 @@ impl Side {
             .collect()
     }
 
-    fn estimate(&self, scope: Scope, log: Log, share: f64, name: &str) -> Option<Estimate> {
+    fn estimate(&self, scope: Scope, log: Log, share: f64) -> Option<Estimate> {
         let log = match log {
             Log::Latency => &self.latency,
             Log::Propagation => &self.propagation,
         };
-        Seconds::new(self.seconds(log, scope).into_iter()).estimate(share, &mut Stream::new(0, name))
+        Seconds::new(self.seconds(log, scope).into_iter()).estimate(share, &mut Stream::new(0, "seconds"))
     }
 }
 
 /// A judged figure of all runs.
 struct Told {
     judged: Judged,
-    base: Vec<Estimate>,
-    against: Vec<Estimate>,
+    /// By run, where it could be told.
+    base: Vec<Option<Estimate>>,
+    against: Vec<Option<Estimate>>,
 }
 
 impl Told {
     fn new(base: &[Side], against: &[Side], scope: Scope, judged: Judged) -> Self {
-        let estimates = |sides: &[Side]| -> Vec<Estimate> {
-            sides.iter().filter_map(|side| side.estimate(scope, judged.log, judged.percentile, judged.name)).collect()
+        let estimates = |sides: &[Side]| -> Vec<Option<Estimate>> {
+            sides.iter().map(|side| side.estimate(scope, judged.log, judged.percentile)).collect()
         };
         Self { judged, base: estimates(base), against: estimates(against) }
     }
 
     fn change(&self) -> Change {
-        let ms = |side: &[Estimate]| (!side.is_empty()).then(|| mean(side.iter().map(|told| told.log)).exp() / 1e6);
+        let ms = |side: &[Option<Estimate>]| {
+            let told: Vec<f64> = side.iter().flatten().map(|told| told.log).collect();
+            (!told.is_empty()).then(|| mean(told.into_iter()).exp() / 1e6)
+        };
         let mut change = Change {
             figure: self.judged.name.to_owned(),
             unit: Unit::Ms,
@@ -207,16 +211,22 @@ impl Told {
             beside: None,
             outcome: Outcome::NotJudged,
         };
-        if !self.base.is_empty() && !self.against.is_empty() {
-            change.judge(difference(&self.base, &self.against, self.judged.between_runs, alpha()));
+        if let Some(difference) = self.difference() {
+            change.judge(difference);
         }
         change
     }
+
+    fn difference(&self) -> Option<(f64, f64)> {
+        let of = |side: &[Option<Estimate>]| side.iter().flatten().cloned().collect::<Vec<_>>();
+        let (base, against) = (of(&self.base), of(&self.against));
+        (!base.is_empty() && !against.is_empty()).then(|| difference(&base, &against, self.judged.between_runs, alpha()))
+    }
 }
 
-/// Of each figure.
+/// Of each figure, and of the one that is told beside another.
 fn alpha() -> f64 {
-    FALSE_ALARMS / JUDGED.len() as f64
+    FALSE_ALARMS / (JUDGED.len() + 1) as f64
 }
 
 impl Change {
@@ -233,14 +243,9 @@ impl Change {
             Outcome::Better
         };
     }
-
-    /// Half the width of the interval, of logarithms.
-    fn margin(&self) -> Option<f64> {
-        self.interval.map(|(low, high)| (high.ln_1p() - low.ln_1p()) / 2.0)
-    }
 }
 
-/// Tells the median of propagation beside that of requests, where requests do not differ and that is surer.
+/// Tells the median of propagation beside that of requests, where neither differs by itself and that is surer.
 fn tell_beside(told: &[Told], changes: &mut [Change]) {
     let place = |name: &str| JUDGED.iter().position(|judged| judged.name == name);
     let (Some(companion), Some(figure)) = (place("latency.p50"), place("propagation.p50")) else { return };
@@ -248,19 +253,16 @@ fn tell_beside(told: &[Told], changes: &mut [Change]) {
         return;
     }
     let (x, y) = (&told[companion], &told[figure]);
-    let runs = |x: &[Estimate], y: &[Estimate]| -> Vec<beside::Run> { x.iter().zip(y).map(|(x, y)| (x.log, y.log)).collect() };
-    // Whoever has one of the two has the other, or nobody knows which belong together.
-    if x.base.len() != y.base.len() || x.against.len() != y.against.len() {
-        return;
-    }
-    let found = beside::difference(&runs(&x.base, &y.base), &runs(&x.against, &y.against), PRIOR_RUNS, alpha());
-    let Some((difference, margin)) = found else { return };
+    let runs = |x: &[Option<Estimate>], y: &[Option<Estimate>]| -> Vec<beside::Run> {
+        x.iter().zip(y).filter_map(|(x, y)| x.clone().zip(y.clone())).collect()
+    };
+    let beside = beside::difference(&runs(&x.base, &y.base), &runs(&x.against, &y.against), PRIOR_RUNS, alpha());
+    let (Some(beside), Some(own)) = (beside, y.difference()) else { return };
     let change = &mut changes[figure];
     // A build whose requests got a little faster has not got slower propagation by that: it must be seen by itself, too.
-    let own = change.change.map_or(0.0, f64::ln_1p);
-    let is_seen = difference.abs() <= margin || own / difference >= SEEN;
-    if is_seen && change.margin().is_some_and(|own| margin < own) {
-        change.judge((difference, margin));
+    let is_seen = beside.0.abs() <= beside.1 || own.0 / beside.0 >= SEEN;
+    if change.outcome == Outcome::NoDifference && is_seen && beside.1 < own.1 {
+        change.judge(beside);
         change.beside = Some(x.judged.name);
     }
 }

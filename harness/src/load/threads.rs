@@ -8,7 +8,7 @@ use std::io;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-/// As urgent as `nice` can make it but for a little, which is left to what an operator wants in front of everything.
+/// Nearly the most urgent: a little is left to what an operator wants in front of everything.
 const NICENESS: i32 = -15;
 
 #[derive(Debug)]

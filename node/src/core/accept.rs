@@ -58,7 +58,7 @@ impl<P: Ports> Handler<PlaceOrder> for Arc<Core<P>> {
             return Ok(Placement::New(payload));
         }
         let acceptance = Acceptance { placed: &placed, payload: &payload, token: self.token() };
-        let waits = self.waiting.begin();
+        let waits = self.waiting.begin(self.clock.elapsed());
         let accepted = self.store.accept(acceptance).await;
         drop(waits);
         match accepted {
@@ -138,7 +138,7 @@ impl<P: Ports> Core<P> {
         let row = RowKey { message_id: placed.message_id, order_id: Some(placed.order.order_id), token: self.token.clone() };
         let (subject, trace) = (Arc::clone(&self.subject), trace::here().or(trace));
         match place {
-            Some(place) => place.send(Outgoing { row, subject, payload, attempts: 0, trace }),
+            Some(place) => place.send(Outgoing { row, subject, payload, attempts: 0, trace, leased: self.clock.elapsed() }),
             None => self.metrics.relay_overflow.increment(),
         }
     }

@@ -11,7 +11,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use super::burst::{LOOK, StandBack};
 use super::settle::{SettleQueue, Settlement, send};
 use super::{Core, Outgoing};
 use crate::ports::{Bus, Clock, Failure, Grave, Ports, PublishError, RowKey, backoff, within};
@@ -90,16 +89,22 @@ impl<P: Ports> Core<P> {
     async fn publish_accepted(&self, inbox: &mut mpsc::Receiver<Outgoing>, settle: &SettleQueue) {
         let window = usize::from(self.settings.publish_window);
         let mut publishing = FuturesUnordered::new();
-        let mut back = StandBack::new(self.settings.burst_hold, self.settings.lease);
+        // Never for so long that a lease could end by it.
+        let limit = self.settings.burst_hold.min(self.settings.lease / 5);
         loop {
-            let is_back = back.is_due(self.clock.elapsed(), self.waiting.are_many()) && inbox.len() < FULL;
+            let hold = self.waiting.hold(self.clock.elapsed(), limit).filter(|_| inbox.len() < FULL);
             tokio::select! {
                 biased;
                 () = self.life.reached(Phase::Draining) => break,
                 Some(settlement) = publishing.next() => send(settle, settlement).await,
-                () = self.clock.sleep(LOOK), if is_back => {}
-                Some(outgoing) = inbox.recv(), if !is_back && publishing.len() < window => {
-                    publishing.push(self.publish(outgoing));
+                () = self.clock.sleep(hold.unwrap_or_default()), if hold.is_some() => {}
+                Some(outgoing) = inbox.recv(), if hold.is_none() && publishing.len() < window => {
+                    // What waited for longer than its lease is due, and somebody else's by now.
+                    if self.clock.elapsed().saturating_sub(outgoing.leased) < self.settings.lease {
+                        publishing.push(self.publish(outgoing));
+                    } else {
+                        self.metrics.relay_overflow.increment();
+                    }
                 }
             }
         }
@@ -117,7 +122,7 @@ impl<P: Ports> Core<P> {
 
     /// Publishes one row and says what is to become of it.
     pub(super) async fn publish(&self, outgoing: Outgoing) -> Option<Settlement> {
-        let Outgoing { row, subject, payload, attempts, trace } = outgoing;
+        let Outgoing { row, subject, payload, attempts, trace, .. } = outgoing;
         #[cfg(feature = "planted-bugs")]
         if self.removes_before_ack() {
             return self.remove_before_ack(row, &subject, payload).await;

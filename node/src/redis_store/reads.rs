@@ -60,16 +60,21 @@ fn damaged(what: &str, why: &dyn std::fmt::Display) -> StoreError {
 pub(super) fn entry(order_id: OrderId, bytes: &[u8]) -> Result<Projected, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|error| damaged("projection entry", &error))?;
     let mut words = text.splitn(5, ' ');
-    let mut number = || words.next().and_then(|word| Some((word.parse::<i64>().ok()?, word.starts_with(['+', '-']))));
-    let (Some((position, _)), Some((sequence, relative)), Some((applied, _)), Some((applied_at_us, _))) =
-        (number(), number(), number(), number())
+    let mut word = || words.next().unwrap_or("");
+    let (position, sequence, applied, applied_at) = (word(), word(), word(), word());
+    let digits = |word: &str| word.parse::<u64>().ok().filter(|_| !word.starts_with('+'));
+    let sequence = match (sequence.strip_prefix(['+', '-']), digits(position)) {
+        (Some(_), Some(position)) => sequence.parse().ok().and_then(|ahead| position.checked_add_signed(ahead)),
+        _ => digits(sequence),
+    };
+    let (Some(position), Some(sequence), Some(applied), Some(applied_at)) =
+        (digits(position), sequence, digits(applied), digits(applied_at))
     else {
         return Err(damaged("projection entry", &"its numbers are none"));
     };
     let placed =
         PlacedOrder::from_compact(order_id, words.next().unwrap_or("")).map_err(|error| damaged("projection entry", &error))?;
-    let sequence = if relative { position.saturating_add(sequence) } else { sequence };
-    let [position, sequence, applied] = [position, sequence, applied].map(unsigned);
+    let applied_at_us = i64::try_from(applied_at).map_err(|error| damaged("projection entry", &error))?;
     Ok(Projected { placed, sequence, position, applied, applied_at_us })
 }
 
@@ -88,8 +93,9 @@ mod tests {
         assert_eq!(read(&format!("7 +5 2 12 {order}")).expect("an entry"), (7, 12, 2, 12));
         assert_eq!(read(&format!("7 -5 1 12 {order}")).expect("an entry"), (7, 2, 1, 12));
         assert_eq!(read(&format!("7 12 1 12 {order}")).expect("an entry"), (7, 12, 1, 12));
-        for damaged in ["", "7 +0 1", "7 x 1 12", "7 +0 1 12"] {
-            assert!(read(damaged).is_err(), "{damaged:?}");
+        for damaged in ["", "7", "-7 +0 1 12", "+7 +0 1 12", "7 x 1 12", "7 -8 1 12", "7 +0 -1 12", "7 +0 1 -12", "7 + 1 12"] {
+            assert!(read(&format!("{damaged} {order}")).is_err(), "{damaged:?}");
         }
+        assert!(read("7 +0 1 12").is_err(), "it has no order");
     }
 }

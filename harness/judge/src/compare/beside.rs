@@ -4,6 +4,7 @@
 //! eighth, and propagation beside the requests of the same run by a fortieth. Where requests differ no more between the builds than
 //! chance lets them, what propagation differs by beyond what theirs explains is told far more surely than its own difference.
 
+use super::blocks::Estimate;
 use super::student;
 
 /// Fewer runs a side do not show how the two hang together.
@@ -11,8 +12,10 @@ const RUNS_MIN: usize = 3;
 /// Propagation of runs of one build differs by so much from what their requests let expect, as a share.
 const DIFFERS: f64 = 0.03;
 
-/// One run: logarithms of the companion and of the figure itself.
-pub(super) type Run = (f64, f64);
+/// One run: the companion and the figure itself.
+pub(super) type Run = (Estimate, Estimate);
+/// Estimates that differ by less in all, squared, are the same.
+const SAME: f64 = 1e-9;
 
 /// The difference of the figure's means at one value of the companion, and half the width of its interval: an analysis of
 /// covariance with one slope for both sides. `None` where the two do not grow together, or there are too few runs.
@@ -20,15 +23,17 @@ pub(super) fn difference(base: &[Run], against: &[Run], prior_runs: f64, alpha: 
     if base.len().min(against.len()) < RUNS_MIN {
         return None;
     }
-    let sides = [base, against].map(Side::new);
+    let sides = [Side::new(base), Side::new(against)];
     let sum = |of: fn(&Side) -> f64| sides.iter().map(of).sum::<f64>();
     let (xx, xy, yy) = (sum(|side| side.xx), sum(|side| side.xy), sum(|side| side.yy));
-    if xx <= 0.0 || xy <= 0.0 {
+    if xx <= SAME || xy <= 0.0 {
         return None;
     }
     let slope = xy / xx;
     let degrees = (base.len() + against.len()) as f64 - 3.0 + prior_runs;
-    let variance = ((yy - slope * xy).max(0.0) + prior_runs * DIFFERS.powi(2)) / degrees;
+    // What one run is expected to be off by: as its seconds say, and as runs do.
+    let error = super::mean(base.iter().chain(against).map(|(companion, figure)| figure.unexplained_by(companion, slope)));
+    let variance = ((yy - slope * xy).max(0.0) + prior_runs * (DIFFERS.powi(2) + error)) / degrees;
     let [base, against] = sides;
     let apart = against.x - base.x;
     let runs = 1.0 / base.runs + 1.0 / against.runs + apart.powi(2) / xx;
@@ -48,15 +53,15 @@ struct Side {
 impl Side {
     fn new(runs: &[Run]) -> Self {
         let mean = |of: fn(&Run) -> f64| super::mean(runs.iter().map(of));
-        let (x, y) = (mean(|run| run.0), mean(|run| run.1));
+        let (x, y) = (mean(|run| run.0.log), mean(|run| run.1.log));
         let sum = |of: &dyn Fn(&Run) -> f64| runs.iter().map(of).sum();
         Self {
             runs: runs.len() as f64,
             x,
             y,
-            xx: sum(&|run| (run.0 - x).powi(2)),
-            xy: sum(&|run| (run.0 - x) * (run.1 - y)),
-            yy: sum(&|run| (run.1 - y).powi(2)),
+            xx: sum(&|run| (run.0.log - x).powi(2)),
+            xy: sum(&|run| (run.0.log - x) * (run.1.log - y)),
+            yy: sum(&|run| (run.1.log - y).powi(2)),
         }
     }
 }
@@ -68,10 +73,18 @@ mod tests {
     const PRIOR: f64 = 8.0;
     const ALPHA: f64 = 0.02;
 
+    /// Its resampled runs are off by `own` in what is the figure's own, and by much more in what both have.
+    fn run(x: f64, y: f64, own: f64) -> Run {
+        let both = [-0.1, 0.1, 0.1, -0.1];
+        let alone = [own, own, -own, -own];
+        let figure = both.iter().zip(alone).map(|(both, alone)| y + both + alone).collect();
+        (Estimate::new(x, both.map(|both| x + both).to_vec(), 1.0), Estimate::new(y, figure, 1.0))
+    }
+
     /// Runs on a machine of that slowness; the figure goes with it, is off by `off`, and differs by a little of its own.
     fn runs(slowness: [f64; 5], off: f64) -> Vec<Run> {
         let own = [0.01, -0.01, 0.0, 0.02, -0.02];
-        slowness.iter().zip(own).map(|(slow, own)| (*slow, 0.8 * slow + off + own)).collect()
+        slowness.iter().zip(own).map(|(slow, own)| run(*slow, 0.8 * slow + off + own, 0.0)).collect()
     }
 
     #[test]
@@ -85,10 +98,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_is_unsure_of_beyond_its_companion_makes_the_interval_wider() {
+        let of = |error: f64| [0.0, 0.1, 0.2].map(|slow| run(slow, slow, error));
+        let margin = |error: f64| difference(&of(error), &of(error), PRIOR, ALPHA).expect("enough runs").1;
+        assert!(margin(0.08) > 2.0 * margin(0.0), "{} and {}", margin(0.08), margin(0.0));
+    }
+
+    #[test]
     fn nothing_is_taken_out_by_what_tells_nothing() {
-        let flat = [(0.0, 1.0), (0.0, 1.1), (0.0, 1.2)];
+        let flat = [run(0.0, 1.0, 0.0), run(1e-9, 1.1, 0.0), run(0.0, 1.2, 0.0)];
         assert_eq!(difference(&flat, &flat, PRIOR, ALPHA), None, "the companion does not vary");
-        let against_each_other = [(0.0, 1.2), (0.1, 1.1), (0.2, 1.0)];
+        let against_each_other = [run(0.0, 1.2, 0.0), run(0.1, 1.1, 0.0), run(0.2, 1.0, 0.0)];
         assert_eq!(difference(&against_each_other, &against_each_other, PRIOR, ALPHA), None, "they do not grow together");
         assert_eq!(difference(&flat[..2], &flat, PRIOR, ALPHA), None, "too few runs");
     }

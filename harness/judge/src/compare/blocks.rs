@@ -26,10 +26,32 @@ pub(super) struct Seconds {
 
 /// A percentile, and how far the runs that might have been spread around it. Both of the logarithm, so that a difference is
 /// a ratio.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Estimate {
     pub(super) log: f64,
     pub(super) error: f64,
+    /// The runs that might have been. Of the same seconds in the same order for every figure, so that they can be held beside each other.
+    resampled: Vec<f64>,
+    /// Few blocks spread less than what they are taken from, by this factor of the variance.
+    few: f64,
+}
+
+impl Estimate {
+    pub(super) fn new(log: f64, resampled: Vec<f64>, few: f64) -> Self {
+        let error = (few * variance(resampled.iter().copied())).sqrt();
+        Self { log, error, resampled, few }
+    }
+
+    /// The variance within the run of what `companion`, times `slope`, does not explain of this.
+    pub(super) fn unexplained_by(&self, companion: &Self, slope: f64) -> f64 {
+        self.few * variance(self.resampled.iter().zip(&companion.resampled).map(|(own, its)| own - slope * its))
+    }
+}
+
+fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let mean = super::mean(values.clone());
+    let (count, squares) = values.fold((0.0, 0.0), |(count, squares), value| (count + 1.0, squares + (value - mean).powi(2)));
+    squares / (count - 1.0)
 }
 
 impl Seconds {
@@ -70,11 +92,8 @@ impl Seconds {
             let picked = starts.iter().flat_map(|start| (0..block).map(move |ahead| (start + ahead) % length)).take(length);
             logs.extend(self.quantile(picked, share).map(f64::ln));
         }
-        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-        let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (logs.len() as f64 - 1.0);
-        // Few blocks spread less than what they are taken from.
         let blocks = length as f64 / block as f64;
-        Some(Estimate { log, error: (variance * blocks / (blocks - 1.0).max(1.0)).sqrt() })
+        Some(Estimate::new(log, logs, blocks / (blocks - 1.0).max(1.0)))
     }
 
     fn quantile(&self, seconds: impl Iterator<Item = usize>, share: f64) -> Option<f64> {

@@ -17,7 +17,7 @@ pub fn table(comparison: &Comparison) -> String {
     lines.push(format!("Percentiles over {seconds}; differences below 2 % are none."));
     for change in &comparison.changes {
         if let Some(companion) = change.beside {
-            lines.push(format!("{} is told beside {companion}: beyond what that explains.", change.figure));
+            lines.push(format!("{}: change and interval are what {companion} does not explain.", change.figure));
         }
     }
     let worse = comparison.has_regression();

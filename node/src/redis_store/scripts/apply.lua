@@ -80,7 +80,7 @@ for i = FIRST, #ARGV, WIDTH do
       applied = format('%d', 1 + tonumber(string.match(entry, '^%d+ [+-]?%d+ (%d+)') or '1'))
     end
     local at = format('%d', position)
-    -- What a sequence is ahead of its position is short, and mostly nothing: an entry has a size class less for it.
+    -- The difference of sequence and position is short, mostly 0, and takes an entry to a smaller size class of Redis'.
     local text = at .. format(' %+d ', sequence - position) .. applied .. ' ' .. now .. ' ' .. ARGV[i + 6]
     known[id] = text
     entries[#entries + 1] = id
