@@ -4,12 +4,15 @@
 
 mod counts;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use judge::history::{Entry, FaultStep, OpKind, Outcome, Phase, Sample, Step};
 
 pub(crate) use counts::Buckets;
+
+/// More than is taken at once at any rate that one machine sends.
+const RECENT: usize = 65_536;
 
 /// Shared with the recorder.
 #[derive(Debug, Default)]
@@ -30,8 +33,8 @@ pub(crate) struct State {
     /// From the intended start and from sending, over the whole run.
     pub(crate) corrected: Buckets,
     pub(crate) uncorrected: Buckets,
-    /// From the intended start, in microseconds, since they were last taken.
-    recent: Vec<u64>,
+    /// From the intended start, in microseconds, since they were last taken: the latest [`RECENT`], as there may be nobody who takes them.
+    recent: VecDeque<u64>,
     open: HashMap<u64, Open>,
     pub(crate) outbox: Option<(u64, u64)>,
     /// By node: what its health said last, or that it did not answer.
@@ -99,7 +102,7 @@ impl Live {
 
     /// The latencies since this was last asked, in milliseconds: p50 and p99, by the nearest rank.
     pub(crate) fn take_recent(&self) -> Option<(f64, f64)> {
-        let mut recent = std::mem::take(&mut self.lock().recent);
+        let mut recent = Vec::from(std::mem::take(&mut self.lock().recent));
         recent.sort_unstable();
         let at = |percent: usize| {
             let rank = (recent.len() * percent).div_ceil(100).checked_sub(1)?;
@@ -120,7 +123,10 @@ impl State {
         let waited_us = t_us.saturating_sub(open.intended_us);
         self.corrected.add(waited_us);
         self.uncorrected.add(t_us.saturating_sub(open.sent_us));
-        self.recent.push(waited_us);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(waited_us);
         *self.ended.entry((open.node, open.kind, outcome)).or_default() += 1;
     }
 
@@ -206,6 +212,19 @@ pub(crate) mod tests {
         assert_eq!(live.take_recent(), Some((45.0, 90.0)));
         assert_eq!(live.take_recent(), None, "they were taken");
         assert_eq!(live.state().in_flight(), 10);
+    }
+
+    #[test]
+    fn what_nobody_takes_does_not_pile_up() {
+        let live = Live::default();
+        for op in 0..2 * RECENT as u64 {
+            live.entry(&invoke(op, 1_000));
+            // The first half took a second, the second half 2 ms.
+            let took = if op < RECENT as u64 { 1_000_000 } else { 2_000 };
+            live.entry(&complete(op, 500 + took, Outcome::Ok));
+        }
+        assert_eq!(live.lock().recent.len(), RECENT);
+        assert_eq!(live.take_recent(), Some((2.0, 2.0)));
     }
 
     #[test]
