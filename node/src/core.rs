@@ -197,6 +197,4 @@ pub(crate) struct Outgoing {
     pub(crate) attempts: u32,
     /// The trace of its acceptance, where that was on this node.
     pub(crate) trace: Option<TraceParent>,
-    /// When its lease began, by [`crate::ports::Clock::elapsed`].
-    pub(crate) leased: std::time::Duration,
 }

@@ -55,7 +55,7 @@ metrics! {
     index_dropped: Counter, "catga_outbox_index_dropped_total" "Index entries dropped because they had no row",
     fenced: Counter, "catga_outbox_fenced_total" "Changes of rows refused because another token held them",
     dead: Counter, "catga_outbox_dead_total" "Rows set aside because they can never be published",
-    relay_overflow: Counter, "catga_relay_overflow_total" "Accepted orders left to recovery because the relay was full or NATS was down",
+    relay_overflow: Counter, "catga_relay_overflow_total" "Accepted orders left to recovery because the relay was full or behind by a lease, or NATS was down",
     publish_attempts: Counter, "catga_publish_attempts_total" "Messages handed to the stream",
     publish_duplicates: Counter, "catga_publish_duplicate_acks_total" "Acknowledgements that called the message a duplicate",
     publish_failures: Counter, "catga_publish_failures_total" "Publishes without an acknowledgement",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::mpsc::Permit;
 
+use super::relay::Place;
 use super::{Core, Outgoing};
 use crate::error::Error;
 use crate::mediator::{Command, Handler, Request};
@@ -134,11 +134,11 @@ impl<P: Ports> Core<P> {
     }
 
     /// Hands an accepted order to the relay; where that is full or the bus is down, its row falls due and is recovered.
-    fn relay_now(&self, place: Option<Permit<'_, Outgoing>>, placed: PlacedOrder, payload: Bytes, trace: Option<TraceParent>) {
+    fn relay_now(&self, place: Option<Place<'_>>, placed: PlacedOrder, payload: Bytes, trace: Option<TraceParent>) {
         let row = RowKey { message_id: placed.message_id, order_id: Some(placed.order.order_id), token: self.token.clone() };
         let (subject, trace) = (Arc::clone(&self.subject), trace::here().or(trace));
         match place {
-            Some(place) => place.send(Outgoing { row, subject, payload, attempts: 0, trace, leased: self.clock.elapsed() }),
+            Some(place) => place.send(Outgoing { row, subject, payload, attempts: 0, trace }),
             None => self.metrics.relay_overflow.increment(),
         }
     }

@@ -9,7 +9,7 @@ use futures_util::stream;
 use super::settle::{SettleQueue, Settlement, send};
 use super::{Core, Outgoing};
 use crate::order::PlacedOrder;
-use crate::ports::{Bus, ClaimedRow, Clock as _, Grave, Ports, RowKey, Store, StoreError, jitter};
+use crate::ports::{Bus, ClaimedRow, Grave, Ports, RowKey, Store, StoreError, jitter};
 use crate::state::Phase;
 
 /// Rest between two rounds of the sweep: rows lose their index only by damage from outside.
@@ -85,8 +85,7 @@ impl<P: Ports> Core<P> {
         if planted!(self, RecoveryEatsRows) {
             return Some(Settlement::Remove(row));
         }
-        self.publish(Outgoing { row, subject: subject.into(), payload, attempts, trace: None, leased: self.clock.elapsed() })
-            .await
+        self.publish(Outgoing { row, subject: subject.into(), payload, attempts, trace: None }).await
     }
 
     /// Looks through the keys for rows without an index, a bounded step at a time.

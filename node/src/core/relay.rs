@@ -28,13 +28,34 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// First delay before a failed publish is tried again.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
+/// An accepted order that waits for the relay.
+#[derive(Debug)]
+struct Queued {
+    /// When it had its place, by [`Clock::elapsed`]: before its lease began.
+    since: Duration,
+    outgoing: Outgoing,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    permit: mpsc::Permit<'a, Queued>,
+    since: Duration,
+}
+
+impl Place<'_> {
+    pub(super) fn send(self, outgoing: Outgoing) {
+        self.permit.send(Queued { since: self.since, outgoing });
+    }
+}
+
 /// The sending end of the relay.
 #[derive(Debug)]
-pub struct RelayQueue(mpsc::Sender<Outgoing>);
+pub struct RelayQueue(mpsc::Sender<Queued>);
 
 /// The receiving end of the relay.
 #[derive(Debug)]
-pub struct RelayInbox(mpsc::Receiver<Outgoing>);
+pub struct RelayInbox(mpsc::Receiver<Queued>);
 
 pub(super) fn queue() -> (RelayQueue, RelayInbox) {
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -44,12 +65,13 @@ pub(super) fn queue() -> (RelayQueue, RelayInbox) {
 impl RelayQueue {
     /// A place for an order that is about to be accepted. A relay that is behind holds new orders up a little, so that
     /// the backlog does not grow where clients can wait; without a place the order's row falls due and is recovered.
-    pub(super) async fn place(&self, clock: &impl Clock) -> Option<mpsc::Permit<'_, Outgoing>> {
-        match self.0.try_reserve() {
-            Ok(place) => Some(place),
-            Err(TrySendError::Full(())) => within(clock, PATIENCE, self.0.reserve()).await?.ok(),
-            Err(TrySendError::Closed(())) => None,
-        }
+    pub(super) async fn place(&self, clock: &impl Clock) -> Option<Place<'_>> {
+        let permit = match self.0.try_reserve() {
+            Ok(permit) => permit,
+            Err(TrySendError::Full(())) => within(clock, PATIENCE, self.0.reserve()).await?.ok()?,
+            Err(TrySendError::Closed(())) => return None,
+        };
+        Some(Place { permit, since: clock.elapsed() })
     }
 }
 
@@ -86,7 +108,7 @@ impl<P: Ports> Core<P> {
         }
     }
 
-    async fn publish_accepted(&self, inbox: &mut mpsc::Receiver<Outgoing>, settle: &SettleQueue) {
+    async fn publish_accepted(&self, inbox: &mut mpsc::Receiver<Queued>, settle: &SettleQueue) {
         let window = usize::from(self.settings.publish_window);
         let mut publishing = FuturesUnordered::new();
         // Never for so long that a lease could end by it.
@@ -98,9 +120,9 @@ impl<P: Ports> Core<P> {
                 () = self.life.reached(Phase::Draining) => break,
                 Some(settlement) = publishing.next() => send(settle, settlement).await,
                 () = self.clock.sleep(hold.unwrap_or_default()), if hold.is_some() => {}
-                Some(outgoing) = inbox.recv(), if hold.is_none() && publishing.len() < window => {
+                Some(Queued { since, outgoing }) = inbox.recv(), if hold.is_none() && publishing.len() < window => {
                     // What waited for longer than its lease is due, and somebody else's by now.
-                    if self.clock.elapsed().saturating_sub(outgoing.leased) < self.settings.lease {
+                    if self.clock.elapsed().saturating_sub(since) < self.settings.lease {
                         publishing.push(self.publish(outgoing));
                     } else {
                         self.metrics.relay_overflow.increment();
@@ -111,7 +133,7 @@ impl<P: Ports> Core<P> {
         // What was accepted before is still relayed as far as time allows; the caller has the deadline.
         loop {
             while publishing.len() < window
-                && let Ok(outgoing) = inbox.try_recv()
+                && let Ok(Queued { outgoing, .. }) = inbox.try_recv()
             {
                 publishing.push(self.publish(outgoing));
             }
@@ -122,7 +144,7 @@ impl<P: Ports> Core<P> {
 
     /// Publishes one row and says what is to become of it.
     pub(super) async fn publish(&self, outgoing: Outgoing) -> Option<Settlement> {
-        let Outgoing { row, subject, payload, attempts, trace, .. } = outgoing;
+        let Outgoing { row, subject, payload, attempts, trace } = outgoing;
         #[cfg(feature = "planted-bugs")]
         if self.removes_before_ack() {
             return self.remove_before_ack(row, &subject, payload).await;

@@ -175,6 +175,23 @@ fn a_burst_is_published_once_it_is_over_or_has_gone_on_for_a_second() {
 }
 
 #[test]
+fn what_waits_for_the_relay_for_longer_than_its_lease_is_left_to_recovery() {
+    simulate(10, None, async |sim| {
+        let one = sim.start("n1").await;
+        // Nothing is answered: a window of publishes is on its way, and the others wait.
+        one.wires.bus.hold();
+        for index in 0..3_000 {
+            one.place_new(&format!("order-{index}")).await;
+        }
+        sim.run(8).await;
+        one.wires.bus.release();
+        sim.run(30).await;
+        assert_eq!(one.core.metrics.relay_overflow.get(), 3_000 - u64::from(settings().publish_window));
+        assert_eq!((one.applied().await.len(), sim.services.store.depth()), (3_000, 0));
+    });
+}
+
+#[test]
 fn a_killed_nodes_orders_are_taken_over_and_it_comes_back() {
     simulate(2, None, async |sim| {
         let (one, two) = (sim.start("n1").await, sim.start("n2").await);
