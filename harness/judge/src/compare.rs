@@ -3,8 +3,8 @@
 //! # How it is judged
 //! A figure of a run is the logarithm of a percentile over the seconds that no fault's window touches, so that a difference is a
 //! ratio. Its error within the run comes from a bootstrap of blocks of seconds; the error between runs of one build from the runs
-//! themselves, as far as there are several, drawn towards what runs of one build were seen to differ by, which is all that is known of a single one. Runs that are
-//! as many on both sides are taken as pairs, in order: what changed for both of a pair drops out. An interval that does not
+//! themselves, as far as there are several, drawn towards what runs of one build were seen to differ by, which is all that is known
+//! of a single one. Runs that are as many on both sides are taken as pairs, in order: what changed for both of a pair drops out. An interval that does not
 //! contain 0, corrected for how many figures are judged, is a difference. Of several runs a side, the median of propagation is told
 //! beside that of their requests where that is surer ([`beside`]).
 
@@ -186,6 +186,7 @@ struct Told {
     /// By run, where it could be told.
     base: Vec<Option<Estimate>>,
     against: Vec<Option<Estimate>>,
+    difference: Option<(f64, f64)>,
 }
 
 impl Told {
@@ -193,7 +194,9 @@ impl Told {
         let estimates = |sides: &[Side]| -> Vec<Option<Estimate>> {
             sides.iter().map(|side| side.estimate(scope, judged.log, judged.percentile)).collect()
         };
-        Self { judged, base: estimates(base), against: estimates(against) }
+        let (base, against) = (estimates(base), estimates(against));
+        let difference = difference(&base, &against, judged.between_runs);
+        Self { judged, base, against, difference }
     }
 
     fn change(&self) -> Change {
@@ -211,16 +214,10 @@ impl Told {
             beside: None,
             outcome: Outcome::NotJudged,
         };
-        if let Some(difference) = self.difference() {
+        if let Some(difference) = self.difference {
             change.judge(difference);
         }
         change
-    }
-
-    fn difference(&self) -> Option<(f64, f64)> {
-        let of = |side: &[Option<Estimate>]| side.iter().flatten().cloned().collect::<Vec<_>>();
-        let (base, against) = (of(&self.base), of(&self.against));
-        (!base.is_empty() && !against.is_empty()).then(|| difference(&base, &against, self.judged.between_runs, alpha()))
     }
 }
 
@@ -253,11 +250,10 @@ fn tell_beside(told: &[Told], changes: &mut [Change]) {
         return;
     }
     let (x, y) = (&told[companion], &told[figure]);
-    let runs = |x: &[Option<Estimate>], y: &[Option<Estimate>]| -> Vec<beside::Run> {
-        x.iter().zip(y).filter_map(|(x, y)| x.clone().zip(y.clone())).collect()
-    };
-    let beside = beside::difference(&runs(&x.base, &y.base), &runs(&x.against, &y.against), PRIOR_RUNS, alpha());
-    let (Some(beside), Some(own)) = (beside, y.difference()) else { return };
+    let base = beside::runs(&x.base, &y.base);
+    let against = beside::runs(&x.against, &y.against);
+    let beside = beside::difference(&base, &against, PRIOR_RUNS, alpha());
+    let (Some(beside), Some(own)) = (beside, y.difference) else { return };
     let change = &mut changes[figure];
     // A build whose requests got a little faster has not got slower propagation by that: it must be seen by itself, too.
     let is_seen = beside.0.abs() <= beside.1 || own.0 / beside.0 >= SEEN;
@@ -267,14 +263,17 @@ fn tell_beside(told: &[Told], changes: &mut [Change]) {
     }
 }
 
-/// The mean difference of logarithms, and half the width of its interval.
-fn difference(base: &[Estimate], against: &[Estimate], between_runs: f64, alpha: f64) -> (f64, f64) {
-    let within = |side: &[Estimate]| mean(side.iter().map(|told| told.error.powi(2)));
-    let logs = |side: &[Estimate]| side.iter().map(|told| told.log).collect::<Vec<_>>();
+/// The mean difference of logarithms, and half the width of its interval; `None` where a side has no run.
+fn difference(base: &[Option<Estimate>], against: &[Option<Estimate>], between_runs: f64) -> Option<(f64, f64)> {
+    let within = |side: &[Option<Estimate>]| mean(side.iter().flatten().map(|told| told.error.powi(2)));
+    let logs = |side: &[Option<Estimate>]| side.iter().flatten().map(|told| told.log).collect::<Vec<_>>();
     let (one, other) = (logs(base), logs(against));
+    if one.is_empty() || other.is_empty() {
+        return None;
+    }
     let difference = mean(other.iter().copied()) - mean(one.iter().copied());
     // What one run is expected to vary by: as its seconds say, and as runs do.
-    let prior = |side: &[Estimate]| within(side) + between_runs.powi(2);
+    let prior = |side: &[Option<Estimate>]| within(side) + between_runs.powi(2);
     let (sum_of_squares, degrees, prior, runs) = if one.len() == other.len() {
         let differences: Vec<f64> = other.iter().zip(&one).map(|(other, one)| other - one).collect();
         (squares(&differences), differences.len() as f64 - 1.0, prior(base) + prior(against), 1.0 / one.len() as f64)
@@ -287,7 +286,7 @@ fn difference(base: &[Estimate], against: &[Estimate], between_runs: f64, alpha:
     // A single run each: all that is known is the prior, and that is taken as known.
     let degrees = if degrees < 1.0 { f64::from(u16::MAX) } else { degrees + PRIOR_RUNS };
     let variance = if degrees > 1e4 { prior } else { variance };
-    (difference, student::two_sided(alpha, degrees) * (variance * runs).sqrt())
+    Some((difference, student::two_sided(alpha(), degrees) * (variance * runs).sqrt()))
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -17,6 +17,11 @@ pub(super) type Run = (Estimate, Estimate);
 /// Estimates that differ by less in all, squared, are the same.
 const SAME: f64 = 1e-9;
 
+/// Those runs that tell both.
+pub(super) fn runs(companion: &[Option<Estimate>], figure: &[Option<Estimate>]) -> Vec<Run> {
+    companion.iter().zip(figure).filter_map(|(companion, figure)| companion.clone().zip(figure.clone())).collect()
+}
+
 /// The difference of the figure's means at one value of the companion, and half the width of its interval: an analysis of
 /// covariance with one slope for both sides. `None` where the two do not grow together, or there are too few runs.
 pub(super) fn difference(base: &[Run], against: &[Run], prior_runs: f64, alpha: f64) -> Option<(f64, f64)> {
@@ -82,18 +87,18 @@ mod tests {
     }
 
     /// Runs on a machine of that slowness; the figure goes with it, is off by `off`, and differs by a little of its own.
-    fn runs(slowness: [f64; 5], off: f64) -> Vec<Run> {
+    fn slowed(slowness: [f64; 5], off: f64) -> Vec<Run> {
         let own = [0.01, -0.01, 0.0, 0.02, -0.02];
         slowness.iter().zip(own).map(|(slow, own)| run(*slow, 0.8 * slow + off + own, 0.0)).collect()
     }
 
     #[test]
     fn what_the_machine_did_to_both_is_no_difference_and_what_is_left_is_one() {
-        let base = runs([0.0, 0.1, 0.2, 0.3, 0.1], 0.0);
+        let base = slowed([0.0, 0.1, 0.2, 0.3, 0.1], 0.0);
         let slow = [0.3, 0.2, 0.4, 0.3, 0.5];
-        let (same, margin) = difference(&base, &runs(slow, 0.0), PRIOR, ALPHA).expect("enough runs");
+        let (same, margin) = difference(&base, &slowed(slow, 0.0), PRIOR, ALPHA).expect("enough runs");
         assert!(same.abs() < 0.02 && margin > 0.03 && margin < 0.09, "{same} within {margin}");
-        let (slower, margin) = difference(&base, &runs(slow, 0.1), PRIOR, ALPHA).expect("enough runs");
+        let (slower, margin) = difference(&base, &slowed(slow, 0.1), PRIOR, ALPHA).expect("enough runs");
         assert!((slower - same - 0.1).abs() < 1e-9 && slower > margin, "{slower} within {margin}");
     }
 
