@@ -25,6 +25,7 @@ use crate::recorder::Recorder;
 pub use goose_options::GooseOptions;
 pub use pacing::Stopper;
 use threads::Threads;
+pub use threads::priority;
 use workload::Workload;
 
 /// How long a node may take to say that it is one.

@@ -181,6 +181,7 @@ mod tests {
             started_at: "2026-01-01T00:00:00Z".into(),
             nodes: Vec::new(),
             cluster: "compose".into(),
+            load_priority: None,
         }
     }
 

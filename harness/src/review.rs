@@ -152,6 +152,7 @@ mod tests {
             started_at: "2026-01-01T00:00:00Z".into(),
             nodes: vec![NodeIdentity { name: NODE.into(), id: "n1".into(), url: "http://127.0.0.1:1".into() }],
             cluster: "compose".into(),
+            load_priority: None,
         };
         let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
         recorder.write(&Entry::Phase { t_us: 1_000, phase: Phase::Load });

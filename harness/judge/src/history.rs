@@ -154,6 +154,31 @@ pub struct Header {
     pub nodes: Vec<NodeIdentity>,
     /// e.g. `compose`.
     pub cluster: String,
+    /// Of the threads that carried the load out; not told by older recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_priority: Option<Priority>,
+}
+
+/// How far a thread goes ahead of others on its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// At once, before all that have none of these.
+    RealTime,
+    /// Soon: as much time as it wants, but it may wait for its turn.
+    Raised,
+    Normal,
+}
+
+impl Priority {
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RealTime => "with real-time priority",
+            Self::Raised => "with raised priority",
+            Self::Normal => "with no priority over others",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

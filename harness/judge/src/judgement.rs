@@ -180,6 +180,7 @@ fn run_info(history: &History) -> RunInfo {
         harness: history.header.harness.clone(),
         nonce: history.header.nonce.clone(),
         cluster: history.header.cluster.clone(),
+        load_priority: history.header.load_priority,
         nodes: history.header.nodes.iter().map(|node| node.name.clone()).collect(),
         history_format: history.header.format,
         length_ms: history.end_us.unwrap_or(history.last_us) as f64 / 1_000.0,

@@ -28,6 +28,7 @@ pub use summary::{summary, wrap};
 pub(crate) use words::{count, figure};
 
 use crate::figure::{Bound, Unit};
+use crate::history::Priority;
 use crate::plan::FaultKind;
 use crate::verdict::{Finding, Verdict};
 
@@ -100,6 +101,9 @@ pub struct RunInfo {
     pub harness: String,
     pub nonce: String,
     pub cluster: String,
+    /// Of the threads that carried the load out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_priority: Option<Priority>,
     pub nodes: Vec<String>,
     pub history_format: u32,
     /// Of the whole recording.

@@ -380,5 +380,6 @@ pub(crate) fn header() -> Header {
         started_at: wall(0),
         nodes: NODES.map(|name| NodeIdentity { name: name.to_owned(), id: name.to_owned(), url: String::new() }).to_vec(),
         cluster: "compose".to_owned(),
+        load_priority: Some(crate::history::Priority::RealTime),
     }
 }

@@ -139,6 +139,7 @@ async fn recorded(plan: &Plan, cluster: &Cluster) -> (String, Instant) {
         started_at: "2026-01-01T00:00:00Z".into(),
         nodes: Vec::new(),
         cluster: "compose".into(),
+        load_priority: None,
     };
     let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
     let load = Load::start(plan, cluster, NONCE, &recorder, &GooseOptions::default()).await.expect("the load starts");

@@ -5,6 +5,10 @@
 use std::future::Future;
 use std::io;
 
+use judge::history::Priority;
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
@@ -20,7 +24,13 @@ pub(super) struct Threads {
 
 impl Threads {
     pub(super) fn start() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().thread_name("load").on_thread_start(go_ahead).enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .thread_name("load")
+            .on_thread_start(|| {
+                go_ahead();
+            })
+            .enable_all()
+            .build()?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
@@ -41,23 +51,45 @@ impl Drop for Threads {
     }
 }
 
-/// Puts the calling thread ahead. Not everybody may, and whoever may not is told by how late starts were.
-pub(super) fn go_ahead() {
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+/// Puts the calling thread ahead, as far as it may be. The kernel keeps a twentieth of the time for those behind.
+pub(super) fn go_ahead() -> Priority {
+    let at_once = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    if set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, at_once).is_ok() {
+        Priority::RealTime
+    } else if rustix::process::setpriority_process(None, NICENESS).is_ok() {
+        Priority::Raised
+    } else {
+        Priority::Normal
+    }
+}
+
+/// How far threads of the load go ahead here.
+pub fn priority() -> Priority {
+    std::thread::spawn(go_ahead).join().unwrap_or(Priority::Normal)
 }
 
 #[cfg(test)]
 mod tests {
+    use thread_priority::thread_schedule_policy;
+
     use super::*;
 
     #[tokio::test]
     async fn its_threads_go_ahead_where_we_may_and_nobody_elses_do() {
-        let ours = || rustix::process::getpriority_process(None).expect("a priority");
+        let ours = || {
+            let policy = thread_schedule_policy().expect("a policy");
+            let niceness = rustix::process::getpriority_process(None).expect("a priority");
+            (matches!(policy, ThreadSchedulePolicy::Realtime(_)), niceness)
+        };
         let before = ours();
         let threads = Threads::start().expect("threads");
         let on_them = threads.spawn(async move { ours() }).await.expect("a priority");
-        let may = std::thread::spawn(|| rustix::process::setpriority_process(None, NICENESS).is_ok()).join().expect("an answer");
-        assert_eq!(on_them, if may { NICENESS } else { before });
+        let wanted = match priority() {
+            Priority::RealTime => (true, before.1),
+            Priority::Raised => (false, NICENESS),
+            Priority::Normal => before,
+        };
+        assert_eq!(on_them, wanted);
         assert_eq!(ours(), before);
     }
 }

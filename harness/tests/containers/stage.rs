@@ -40,6 +40,7 @@ pub(super) fn recorder(folder: &Path) -> Recorder {
         started_at: "2026-01-01T00:00:00Z".into(),
         nodes: Vec::new(),
         cluster: "compose".into(),
+        load_priority: None,
     };
     Recorder::create(folder, &header).expect("a recorder")
 }

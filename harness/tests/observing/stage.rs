@@ -27,6 +27,7 @@ impl Stage {
             started_at: "2026-01-01T00:00:00Z".into(),
             nodes: Vec::new(),
             cluster: "scripted".into(),
+            load_priority: None,
         };
         let recorder = Recorder::create(folder.path(), &header).expect("a recorder");
         Self { recorder, folder }

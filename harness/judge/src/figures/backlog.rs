@@ -7,6 +7,8 @@ use crate::timeline::{Edges, FaultSpan};
 
 /// A drained backlog must stay so for this long.
 const HELD_US: u64 = 5_000_000;
+/// For a tenth of that time in all it may be deeper: a machine that stands still for a moment brings no backlog back.
+const SPARED: usize = 10;
 
 /// A backlog of so little is the normal flicker of a serving cluster, whatever the steady state was.
 const FLICKER: u64 = 10;
@@ -87,7 +89,8 @@ impl Level {
         within.map(|(_, level)| *level).max()
     }
 
-    /// From `heal_us` to the first reading from which on the level stays at or below `limit`.
+    /// From `heal_us` to the first reading from which on the level stays at or below `limit`, but for one reading in
+    /// [`SPARED`].
     fn drained(&self, heal_us: u64, limit: u64, cut: Cut) -> Measured {
         let start = self.readings.partition_point(|(t_us, _)| *t_us < heal_us);
         let end = self.readings.partition_point(|(t_us, _)| *t_us <= cut.at_us);
@@ -96,18 +99,16 @@ impl Level {
             let watched = !self.readings.is_empty();
             return if watched { Measured::Censored(0) } else { Measured::Unknown };
         };
-        let mut candidate: Option<u64> = None;
-        for (t_us, level) in after {
-            if *level > limit {
-                candidate = None;
-            } else if t_us - *candidate.get_or_insert(*t_us) >= HELD_US {
-                break;
-            }
-        }
-        match candidate {
+        let drained_us = after.iter().enumerate().find_map(|(from, (t_us, level))| {
+            let held = after.get(from..)?;
+            let held = held.get(..held.partition_point(|(later_us, _)| *later_us <= t_us + HELD_US))?;
+            let deep = held.iter().filter(|(_, level)| *level > limit).count();
+            (*level <= limit && deep * SPARED <= held.len()).then_some(*t_us)
+        });
+        match drained_us {
             Some(at_us) if cut.settles || last_us - at_us >= HELD_US => Measured::Took(at_us - heal_us),
-            // It may have been drained from the candidate on, and if it is still deep, right after the last reading.
-            _ => Measured::Censored(candidate.unwrap_or(*last_us).saturating_sub(heal_us)),
+            // It may have been drained from then on, and if it is still deep, right after the last reading.
+            _ => Measured::Censored(drained_us.unwrap_or(*last_us).saturating_sub(heal_us)),
         }
     }
 }

@@ -138,8 +138,10 @@ pub(super) fn distributions(report: &Report) -> String {
         row(&format!("… {kind}, from sending"), &waits.uncorrected_ms);
     }
     let load = &report.load;
+    let priority =
+        report.run.load_priority.map_or_else(String::new, |priority| format!(" Its threads ran {}.", priority.words()));
     format!(
-        "<h2>Latencies</h2>\n{}<p class=\"quiet\">{}</p>\n{}{}<h3>Load</h3>\n<p>{:.1}/s offered, {:.1}/s sent, {:.1}/s acknowledged. Operations: {}.</p>\n",
+        "<h2>Latencies</h2>\n{}<p class=\"quiet\">{}</p>\n{}{}<h3>Load</h3>\n<p>{:.1}/s offered, {:.1}/s sent, {:.1}/s acknowledged. Operations: {}.{priority}</p>\n",
         table.finish(),
         latencies::LEGEND,
         latencies::pairs(report),
