@@ -10,8 +10,10 @@ const HELD_US: u64 = 5_000_000;
 /// For a tenth of that time in all it may be deeper: a machine that stands still for a moment brings no backlog back.
 const SPARED: usize = 10;
 
-/// A backlog of so little is the normal flicker of a serving cluster, whatever the steady state was.
-const FLICKER: u64 = 10;
+/// A backlog of so little is the normal flicker of a serving cluster, whatever the steady state was: what the load brings in
+/// so many seconds, and a few in any case.
+const FLICKER_S: f64 = 0.1;
+const FLICKER_MIN: u64 = 10;
 
 /// From the injection call until the backlog that the fault left is drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +160,12 @@ pub(crate) fn measure(plan: &Plan, history: &History, samples: &[Sample], edges:
     let steady_from_us = edges.load_start_us + plan.load.warm_up_ms * 1_000;
     let steady_until_us = spans.iter().filter_map(|span| span.inject_us).min().unwrap_or(edges.load_end_us);
     depth.steady_max = outbox.max_within(steady_from_us, steady_until_us);
-    let limit = |level: &Level| level.max_within(steady_from_us, steady_until_us).map_or(FLICKER, |max| (2 * max).max(FLICKER));
-    let (outbox_limit, consumers_limit) = (limit(&outbox), limit(&consumers));
+    // Each order is once in the outbox, and once before each node.
+    let limit = |level: &Level, times: usize| {
+        let flicker = ((plan.load.rate * FLICKER_S) as u64 * times as u64).max(FLICKER_MIN);
+        level.max_within(steady_from_us, steady_until_us).map_or(flicker, |max| (2 * max).max(flicker))
+    };
+    let (outbox_limit, consumers_limit) = (limit(&outbox, 1), limit(&consumers, plan.roster.len()));
 
     let settles = history.quiescence.as_ref().is_some_and(|quiescence| quiescence.reached);
     let mut windows = Vec::new();

@@ -237,6 +237,22 @@ fn a_backlog_that_comes_back_for_a_moment_was_drained_and_one_that_is_low_for_a_
 }
 
 #[test]
+fn what_a_load_brings_in_a_tenth_of_a_second_is_no_backlog() {
+    let drained_ms = |rate: f64| {
+        let mut story = stopped_run(17);
+        story.plan.load.rate = rate;
+        story.gauge(|ms| match ms {
+            12_000..19_000 => 400,
+            19_000..22_000 => 50,
+            _ => 2,
+        });
+        story.report().faults[0].drain_ms
+    };
+    assert!(near(drained_ms(500.0), 2_000.0, 101.0), "{:?}", drained_ms(500.0));
+    assert!(near(drained_ms(490.0), 5_000.0, 101.0), "{:?}", drained_ms(490.0));
+}
+
+#[test]
 fn drain_that_the_next_fault_cut_short_is_censored_and_not_zero() {
     let mut story = stopped_run(17);
     add_fault(&mut story, 0, 19, 20);
