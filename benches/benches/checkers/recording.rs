@@ -177,6 +177,7 @@ impl Recording {
             started_at: wall(0),
             nodes: NODES.map(node).to_vec(),
             cluster: "compose".to_owned(),
+            load_priority: None,
         }))?;
         for node in NODES {
             self.put(&Entry::Feed { t_us: 1_000, node: node.to_owned(), state: FeedState::Connected, detail: String::new() })?;

@@ -27,6 +27,7 @@ pub(crate) async fn run(load: &Load) -> anyhow::Result<Value> {
         started_at: "2026-01-01T00:00:00Z".into(),
         nodes: Vec::new(),
         cluster: "compose".into(),
+        load_priority: None,
     };
     let recorder = Recorder::create(folder.path(), &header)?;
     let errand = match load.what {

@@ -140,7 +140,7 @@ pub enum Entry {
     End { t_us: u64 },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Header {
     pub format: u32,
     pub harness: String,

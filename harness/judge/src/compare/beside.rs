@@ -7,15 +7,15 @@
 use super::blocks::Estimate;
 use super::student;
 
-/// Fewer runs a side do not show how the two hang together.
-const RUNS_MIN: usize = 3;
 /// Propagation of runs of one build differs by so much from what their requests let expect, as a share.
 const DIFFERS: f64 = 0.03;
+/// By how much propagation is slower where requests are slower by a little, and how far that is known before any run is: what the
+/// runs themselves tell is added to it.
+const SLOPE: f64 = 0.8;
+const SLOPE_DIFFERS: f64 = 0.2;
 
 /// One run: the companion and the figure itself.
 pub(super) type Run = (Estimate, Estimate);
-/// Estimates that differ by less in all, squared, are the same.
-const SAME: f64 = 1e-9;
 
 /// Those runs that tell both.
 pub(super) fn runs(companion: &[Option<Estimate>], figure: &[Option<Estimate>]) -> Vec<Run> {
@@ -23,25 +23,28 @@ pub(super) fn runs(companion: &[Option<Estimate>], figure: &[Option<Estimate>]) 
 }
 
 /// The difference of the figure's means at one value of the companion, and half the width of its interval: an analysis of
-/// covariance with one slope for both sides. `None` where the two do not grow together, or there are too few runs.
+/// covariance with one slope for both sides. `None` where a side has no run, or the two do not grow together.
 pub(super) fn difference(base: &[Run], against: &[Run], prior_runs: f64, alpha: f64) -> Option<(f64, f64)> {
-    if base.len().min(against.len()) < RUNS_MIN {
+    if base.is_empty() || against.is_empty() {
         return None;
     }
     let sides = [Side::new(base), Side::new(against)];
     let sum = |of: fn(&Side) -> f64| sides.iter().map(of).sum::<f64>();
     let (xx, xy, yy) = (sum(|side| side.xx), sum(|side| side.xy), sum(|side| side.yy));
-    if xx <= SAME || xy <= 0.0 {
+    // What is known before is worth runs that spread by so much.
+    let known = (DIFFERS / SLOPE_DIFFERS).powi(2);
+    let slope = (xy + SLOPE * known) / (xx + known);
+    if slope <= 0.0 {
         return None;
     }
-    let slope = xy / xx;
-    let degrees = (base.len() + against.len()) as f64 - 3.0 + prior_runs;
+    let degrees = (base.len() + against.len()) as f64 - 2.0 + prior_runs;
     // What one run is expected to be off by: as its seconds say, and as runs do.
     let error = super::mean(base.iter().chain(against).map(|(companion, figure)| figure.unexplained_by(companion, slope)));
-    let variance = ((yy - slope * xy).max(0.0) + prior_runs * (DIFFERS.powi(2) + error)) / degrees;
+    let residual = yy - 2.0 * slope * xy + slope.powi(2) * xx;
+    let variance = (residual + prior_runs * (DIFFERS.powi(2) + error)) / degrees;
     let [base, against] = sides;
     let apart = against.x - base.x;
-    let runs = 1.0 / base.runs + 1.0 / against.runs + apart.powi(2) / xx;
+    let runs = 1.0 / base.runs + 1.0 / against.runs + apart.powi(2) / (xx + known);
     Some((against.y - base.y - slope * apart, student::two_sided(alpha, degrees) * (variance * runs).sqrt()))
 }
 
@@ -110,11 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_taken_out_by_what_tells_nothing() {
-        let flat = [run(0.0, 1.0, 0.0), run(1e-9, 1.1, 0.0), run(0.0, 1.2, 0.0)];
-        assert_eq!(difference(&flat, &flat, PRIOR, ALPHA), None, "the companion does not vary");
-        let against_each_other = [run(0.0, 1.2, 0.0), run(0.1, 1.1, 0.0), run(0.2, 1.0, 0.0)];
-        assert_eq!(difference(&against_each_other, &against_each_other, PRIOR, ALPHA), None, "they do not grow together");
-        assert_eq!(difference(&flat[..2], &flat, PRIOR, ALPHA), None, "too few runs");
+    fn a_single_run_a_side_is_told_by_what_is_known_before() {
+        let single = |x: f64, y: f64| [run(x, y, 0.0)];
+        let (same, margin) = difference(&single(0.0, 0.0), &single(0.2, 0.16), PRIOR, ALPHA).expect("a run each");
+        assert!(same.abs() < 1e-9, "{same}");
+        let calm = difference(&single(0.0, 0.0), &single(0.0, 0.0), PRIOR, ALPHA).expect("a run each").1;
+        assert!(calm > 0.1 && calm < 0.15 && margin > 1.2 * calm, "{calm}, and {margin} where the slope tells more");
+    }
+
+    #[test]
+    fn nothing_is_taken_out_where_the_two_grow_against_each_other() {
+        let against_each_other = [run(0.0, 1.4, 0.0), run(0.2, 1.1, 0.0), run(0.4, 0.8, 0.0)];
+        assert_eq!(difference(&against_each_other, &against_each_other, PRIOR, ALPHA), None);
+        assert_eq!(difference(&[], &against_each_other, PRIOR, ALPHA), None, "no run");
     }
 }

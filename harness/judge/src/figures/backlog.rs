@@ -1,6 +1,7 @@
 //! The backlog over time: how deep it got, when it was drained after each fault, and so where fault windows end.
 
 use crate::history::{History, Sample};
+use crate::numbers::whole;
 use crate::plan::Plan;
 use crate::report::Outbox;
 use crate::timeline::{Edges, FaultSpan};
@@ -162,7 +163,7 @@ pub(crate) fn measure(plan: &Plan, history: &History, samples: &[Sample], edges:
     depth.steady_max = outbox.max_within(steady_from_us, steady_until_us);
     // Each order is once in the outbox, and once before each node.
     let limit = |level: &Level, times: usize| {
-        let flicker = ((plan.load.rate * FLICKER_S) as u64 * times as u64).max(FLICKER_MIN);
+        let flicker = (whole(plan.load.rate * FLICKER_S) * times as u64).max(FLICKER_MIN);
         level.max_within(steady_from_us, steady_until_us).map_or(flicker, |max| (2 * max).max(flicker))
     };
     let (outbox_limit, consumers_limit) = (limit(&outbox, 1), limit(&consumers, plan.roster.len()));
