@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use judge::compare::{Second, Side};
-use judge::history::Priority;
 use judge::report::interval_log::{LATENCY, PROPAGATION, read_log};
 
 use crate::folder::RunFolder;
@@ -28,7 +27,6 @@ pub fn side(path: &Path) -> anyhow::Result<Side> {
         let from_ms = fault.injected_at_ms?;
         Some((from_ms, fault.window_end_ms.or(fault.healed_at_ms).unwrap_or(f64::MAX)))
     };
-    let priority = report.run.load_priority.map_or("", Priority::words);
     Ok(Side {
         name: path.display().to_string(),
         latency: log(LATENCY)?,
@@ -36,6 +34,7 @@ pub fn side(path: &Path) -> anyhow::Result<Side> {
         windows: report.faults.iter().filter_map(window).collect(),
         figures: report.figures,
         warm_up_s: folder.read_plan()?.load.warm_up_ms / 1_000,
-        setup: format!("{} at {:.0}/s {priority}", report.scenario, report.load.offered_per_s).trim_end().to_owned(),
+        setup: format!("{} at {:.0}/s", report.scenario, report.load.offered_per_s),
+        load_priority: report.run.load_priority,
     })
 }

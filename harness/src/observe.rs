@@ -94,14 +94,16 @@ impl Observers {
         let post = Post { recorder: self.recorder.clone(), nonce: String::new(), stop: self.stop.subscribe() };
         match engine {
             Some(engine) => {
-                let observed = usage::observe_containers(engine.clone(), cluster.containers.clone(), post);
-                self.add("usage".to_owned(), observed);
+                for (service, container) in &cluster.containers {
+                    let observed = usage::observe_container(engine.clone(), service.clone(), container.clone(), post.clone());
+                    self.add(format!("usage of {service}"), observed);
+                }
             }
             None => self.add("usage".to_owned(), usage::observe_process(post)),
         }
     }
 
-    /// Ends all observers; each takes its last look first. One that crashed or hangs is written down as trouble.
+    /// Ends all observers; each takes its last look first, but for those of what services take. One that crashed or hangs is written down as trouble.
     pub async fn stop(self) {
         // Fails only when every observer has ended already.
         let _ = self.stop.send(true);
@@ -144,8 +146,8 @@ struct Ticks {
 }
 
 impl Ticks {
-    /// Waits for the next moment to look; `false` when observation ends. A look under way is finished, not cut off:
-    /// each has deadlines of its own.
+    /// Waits for the next moment to look; `false` when observation ends. A look under way is finished, unless its observer
+    /// says otherwise: each has deadlines of its own.
     async fn next(&mut self) -> bool {
         tokio::select! {
             biased;

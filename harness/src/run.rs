@@ -322,7 +322,7 @@ fn header(job: &Job, cluster: &Cluster, started_at: Timestamp) -> Header {
         started_at: started_at.to_string(),
         nodes: cluster.nodes.iter().map(identity).collect(),
         cluster: job.cluster.word().into(),
-        load_priority: Some(crate::load::priority()),
+        load_priority: crate::load::priority(),
     }
 }
 

@@ -21,6 +21,7 @@ pub use blocks::Second;
 pub use text::table;
 
 use crate::figure::Unit;
+use crate::history::Priority;
 use crate::seed::Stream;
 use blocks::{Estimate, Seconds};
 
@@ -77,6 +78,8 @@ pub struct Side {
     pub warm_up_s: u64,
     /// What it was asked for: scenario and rate.
     pub setup: String,
+    /// Of the load, where that is known.
+    pub load_priority: Option<Priority>,
 }
 
 /// Which seconds count.

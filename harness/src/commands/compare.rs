@@ -1,6 +1,9 @@
 //! `compare`: runs of one build held against those of another.
 
+use std::collections::BTreeSet;
+
 use judge::compare::{Scope, Side, compare, table};
+use judge::history::Priority;
 
 use crate::cli::CompareArgs;
 use crate::compared;
@@ -18,12 +21,11 @@ pub(super) fn execute(args: &CompareArgs, out: &Output) -> Result<Exit, Failure>
     let sides =
         |paths: &[std::path::PathBuf]| paths.iter().map(|path| compared::side(path)).collect::<anyhow::Result<Vec<Side>>>();
     let (base, against) = (sides(base).usage()?, sides(against).usage()?);
-    let mut setups: Vec<&str> = base.iter().chain(&against).map(|side| side.setup.as_str()).collect();
-    setups.sort_unstable();
-    setups.dedup();
-    if setups.len() > 1 {
-        out.note(format!("warning: these runs were not asked for the same: {}", setups.join(", ")));
-    }
+    let all = || base.iter().chain(&against);
+    let setups: BTreeSet<&str> = all().map(|side| side.setup.as_str()).collect();
+    warn_of_many(out, "these runs were not asked for the same", &setups);
+    let priorities: BTreeSet<&str> = all().filter_map(|side| side.load_priority).map(Priority::words).collect();
+    warn_of_many(out, "the load did not go ahead of the cluster as far in all of these runs", &priorities);
     let comparison = compare(&base, &against, if args.whole { Scope::All } else { Scope::OutsideFaults });
     if args.json {
         out.result(serde_json::to_string_pretty(&comparison).usage()?);
@@ -31,4 +33,11 @@ pub(super) fn execute(args: &CompareArgs, out: &Output) -> Result<Exit, Failure>
         out.result(table(&comparison));
     }
     Ok(if comparison.has_regression() { Exit::Invalid } else { Exit::Success })
+}
+
+fn warn_of_many(out: &Output, what: &str, found: &BTreeSet<&str>) {
+    if found.len() > 1 {
+        let found: Vec<&str> = found.iter().copied().collect();
+        out.note(format!("warning: {what}: {}", found.join(", ")));
+    }
 }

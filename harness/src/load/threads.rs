@@ -51,10 +51,14 @@ impl Drop for Threads {
     }
 }
 
-/// Puts the calling thread ahead, as far as it may be. The kernel keeps a twentieth of the time for those behind.
+/// Where Linux says how much of the time is left to those behind such as have real-time priority; -1 for nothing.
+const RUNTIME: &str = "/proc/sys/kernel/sched_rt_runtime_us";
+
+/// Puts the calling thread ahead, as far as it may be.
 pub(super) fn go_ahead() -> Priority {
-    let at_once = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
-    if set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, at_once).is_ok() {
+    // A load that overwhelms the machine must leave something to whoever is to stop it.
+    let is_bounded = std::fs::read_to_string(RUNTIME).is_ok_and(|runtime| !runtime.starts_with('-'));
+    if is_bounded && goes_at_once() {
         Priority::RealTime
     } else if rustix::process::setpriority_process(None, NICENESS).is_ok() {
         Priority::Raised
@@ -63,9 +67,14 @@ pub(super) fn go_ahead() -> Priority {
     }
 }
 
-/// How far threads of the load go ahead here.
-pub fn priority() -> Priority {
-    std::thread::spawn(go_ahead).join().unwrap_or(Priority::Normal)
+fn goes_at_once() -> bool {
+    let at_once = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, at_once).is_ok()
+}
+
+/// How far a thread of the load goes ahead here, as one finds that tries.
+pub fn priority() -> Option<Priority> {
+    std::thread::Builder::new().spawn(go_ahead).ok()?.join().ok()
 }
 
 #[cfg(test)]
@@ -84,11 +93,15 @@ mod tests {
         let before = ours();
         let threads = Threads::start().expect("threads");
         let on_them = threads.spawn(async move { ours() }).await.expect("a priority");
-        let wanted = match priority() {
-            Priority::RealTime => (true, before.1),
-            Priority::Raised => (false, NICENESS),
-            Priority::Normal => before,
+        let may = |what: fn() -> bool| std::thread::spawn(what).join().expect("an answer");
+        let (wanted, told) = if may(goes_at_once) {
+            ((true, before.1), Priority::RealTime)
+        } else if may(|| rustix::process::setpriority_process(None, NICENESS).is_ok()) {
+            ((false, NICENESS), Priority::Raised)
+        } else {
+            (before, Priority::Normal)
         };
+        assert_eq!(priority(), Some(told));
         assert_eq!(on_them, wanted);
         assert_eq!(ours(), before);
     }

@@ -1,17 +1,14 @@
 //! What each service takes: CPU time and memory, by the engine's count or, where there is none, by the kernel's of this process.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use judge::history::Sample;
 
 use super::{Post, stopped};
 use crate::engine::Engine;
 
-/// The engine takes up to a second for an answer, however many containers it is asked about.
+/// The engine takes up to a second for an answer, so each container is watched by itself.
 const PERIOD: Duration = Duration::from_secs(1);
 /// The service that stands for nodes, store, stream and load, which share one process.
 const EMBEDDED: &str = "embedded";
@@ -24,36 +21,29 @@ struct Taken {
 }
 
 /// Looks once a second. A container that stands still has nothing to tell: its samples are missing.
-pub(super) async fn observe_containers(engine: Engine, containers: BTreeMap<String, String>, post: Post) {
-    let measure = |container: String| {
-        let engine = engine.clone();
-        async move {
-            let usage = engine.usage(&container).await.ok()?;
-            Some(Taken { cpu: usage.cpu, memory_bytes: usage.memory_bytes })
-        }
+pub(super) async fn observe_container(engine: Engine, service: String, container: String, post: Post) {
+    let measure = async || {
+        let usage = engine.usage(&container).await.ok()?;
+        Some(Taken { cpu: usage.cpu, memory_bytes: usage.memory_bytes })
     };
-    observe(measure, &containers, &post).await;
+    observe(measure, &service, post).await;
 }
 
-async fn observe<F>(measure: impl Fn(String) -> F + Send, containers: &BTreeMap<String, String>, post: &Post)
+async fn observe<F>(measure: impl Fn() -> F, service: &str, post: Post)
 where
-    F: Future<Output = Option<Taken>> + Send,
+    F: Future<Output = Option<Taken>>,
 {
-    let mut meters: BTreeMap<&str, Meter> = BTreeMap::new();
-    let (mut ticks, mut stop, recorder) = (post.ticks(PERIOD), post.stop.clone(), &post.recorder);
+    let (mut ticks, mut stop, recorder, mut meter) =
+        (post.ticks(PERIOD), post.stop.clone(), post.recorder.clone(), Meter::default());
     while ticks.next().await {
-        let looks: Vec<_> =
-            containers.values().map(|container| measure(container.clone()).map(|taken| (recorder.now_us(), taken))).collect();
         // An engine that hangs keeps nobody waiting at the end: no verdict rests on this.
-        let looked = tokio::select! {
+        let taken = tokio::select! {
             biased;
             () = stopped(&mut stop) => return,
-            looked = join_all(looks) => looked,
+            taken = measure() => taken,
         };
-        for (service, (t_us, taken)) in containers.keys().zip(looked) {
-            if let Some(taken) = taken.filter(|taken| taken.cpu > Duration::ZERO) {
-                recorder.sample(&meters.entry(service).or_default().read(service, t_us, taken));
-            }
+        if let Some(taken) = taken.filter(|taken| taken.cpu > Duration::ZERO) {
+            recorder.sample(&meter.read(service, recorder.now_us(), taken));
         }
     }
 }
@@ -119,16 +109,14 @@ mod tests {
     use crate::recorder::{Recorder, SAMPLES};
 
     #[tokio::test]
-    async fn all_containers_are_asked_at_once_and_the_end_waits_for_no_answer() {
+    async fn the_end_waits_for_no_answer_and_what_was_answered_is_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let recorder = Recorder::create(folder.path(), &Header::default()).expect("a recorder");
         let (stop, stopped) = watch::channel(false);
         let post = Post { recorder: recorder.clone(), nonce: String::new(), stop: stopped };
-        let services = ["a", "b", "c", "d", "e"];
-        let containers = services.map(|name| (name.to_owned(), name.to_owned())).into();
-        // As this engine answers, and then not any more.
+        // It answers once, and then not any more.
         let begun = Instant::now();
-        let measure = |_: String| async move {
+        let measure = || async move {
             let answers = begun.elapsed() < PERIOD / 2;
             tokio::time::sleep(if answers { PERIOD / 2 } else { Duration::from_secs(60) }).await;
             Some(Taken { cpu: PERIOD, memory_bytes: 1 })
@@ -137,13 +125,11 @@ mod tests {
             tokio::time::sleep(PERIOD * 3 / 2).await;
             stop.send(true).expect("somebody listens");
         };
-        tokio::join!(observe(measure, &containers, &post), ends);
+        tokio::join!(observe(measure, "nats", post), ends);
         assert!(begun.elapsed() < PERIOD * 4, "{:?}", begun.elapsed());
         recorder.finish().expect("written");
         let samples = std::fs::read_to_string(folder.path().join(SAMPLES)).expect("samples");
-        for service in services {
-            assert_eq!(samples.matches(&format!("\"service\":\"{service}\"")).count(), 1, "{samples}");
-        }
+        assert_eq!(samples.matches("\"service\":\"nats\"").count(), 1, "{samples}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The backlog over time: how deep it got, when it was drained after each fault, and so where fault windows end.
 
-use crate::history::{History, Sample};
+use crate::history::{History, Op, OpKind, Outcome, Sample};
 use crate::numbers::whole;
 use crate::plan::Plan;
 use crate::report::Outbox;
@@ -8,12 +8,12 @@ use crate::timeline::{Edges, FaultSpan};
 
 /// A drained backlog must stay so for this long.
 const HELD_US: u64 = 5_000_000;
-/// For a tenth of that time in all it may be deeper: a machine that stands still for a moment brings no backlog back.
-const SPARED: usize = 10;
+/// For so much of it in all it may be deeper: a machine that stands still for a moment brings no backlog back.
+const SPARED_US: u64 = 1_000_000;
 
-/// A backlog of so little is the normal flicker of a serving cluster, whatever the steady state was: what the load brings in
+/// A backlog of so little is the normal flicker of a serving cluster, whatever the steady state was: the orders that come in
 /// so many seconds, and a few in any case.
-const FLICKER_S: f64 = 0.1;
+const FLICKER_S: f64 = 0.05;
 const FLICKER_MIN: u64 = 10;
 
 /// From the injection call until the backlog that the fault left is drained.
@@ -92,8 +92,7 @@ impl Level {
         within.map(|(_, level)| *level).max()
     }
 
-    /// From `heal_us` to the first reading from which on the level stays at or below `limit`, but for one reading in
-    /// [`SPARED`].
+    /// From `heal_us` to the first reading from which on the level stays at or below `limit`, but for [`SPARED_US`].
     fn drained(&self, heal_us: u64, limit: u64, cut: Cut) -> Measured {
         let start = self.readings.partition_point(|(t_us, _)| *t_us < heal_us);
         let end = self.readings.partition_point(|(t_us, _)| *t_us <= cut.at_us);
@@ -103,10 +102,8 @@ impl Level {
             return if watched { Measured::Censored(0) } else { Measured::Unknown };
         };
         let drained_us = after.iter().enumerate().find_map(|(from, (t_us, level))| {
-            let held = after.get(from..)?;
-            let held = held.get(..held.partition_point(|(later_us, _)| *later_us <= t_us + HELD_US))?;
-            let deep = held.iter().filter(|(_, level)| *level > limit).count();
-            (*level <= limit && deep * SPARED <= held.len()).then_some(*t_us)
+            let stays = || after.get(from..).is_some_and(|readings| stays(readings, limit));
+            (*level <= limit && stays()).then_some(*t_us)
         });
         match drained_us {
             Some(at_us) if cut.settles || last_us - at_us >= HELD_US => Measured::Took(at_us - heal_us),
@@ -114,6 +111,20 @@ impl Level {
             _ => Measured::Censored(drained_us.unwrap_or(*last_us).saturating_sub(heal_us)),
         }
     }
+}
+
+/// Is the level low from the first reading on, as long as it has to be or is known?
+fn stays(readings: &[(u64, u64)], limit: u64) -> bool {
+    let until_us = readings.first().map_or(0, |(first_us, _)| first_us + HELD_US);
+    let mut deep_us = 0;
+    for ((from_us, from), (to_us, to)) in readings.iter().zip(readings.iter().skip(1)) {
+        // It crossed the limit somewhere between a reading below and one above.
+        deep_us += (to_us - from_us) / 2 * (u64::from(*from > limit) + u64::from(*to > limit));
+        if *to_us >= until_us {
+            break;
+        }
+    }
+    deep_us <= SPARED_US
 }
 
 /// Where the watch after a heal ends.
@@ -161,12 +172,11 @@ pub(crate) fn measure(plan: &Plan, history: &History, samples: &[Sample], edges:
     let steady_from_us = edges.load_start_us + plan.load.warm_up_ms * 1_000;
     let steady_until_us = spans.iter().filter_map(|span| span.inject_us).min().unwrap_or(edges.load_end_us);
     depth.steady_max = outbox.max_within(steady_from_us, steady_until_us);
+    let steady_consumers = consumers.max_within(steady_from_us, steady_until_us);
     // Each order is once in the outbox, and once before each node.
-    let limit = |level: &Level, times: usize| {
-        let flicker = (whole(plan.load.rate * FLICKER_S) * times as u64).max(FLICKER_MIN);
-        level.max_within(steady_from_us, steady_until_us).map_or(flicker, |max| (2 * max).max(flicker))
-    };
-    let (outbox_limit, consumers_limit) = (limit(&outbox, 1), limit(&consumers, plan.roster.len()));
+    let per_s = orders_per_s(history, steady_from_us, steady_until_us);
+    let outbox_limit = limit(depth.steady_max, per_s);
+    let consumers_limit = limit(steady_consumers, per_s * plan.roster.len() as f64);
 
     let settles = history.quiescence.as_ref().is_some_and(|quiescence| quiescence.reached);
     let mut windows = Vec::new();
@@ -183,6 +193,19 @@ pub(crate) fn measure(plan: &Plan, history: &History, samples: &[Sample], edges:
         outbox_drains.push(outbox_drain);
     }
     Backlog { outbox: depth, windows, drains, outbox_drains }
+}
+
+/// The deepest that is none, after a steady state of that depth at most, with so many orders a second.
+fn limit(steady_max: Option<u64>, per_s: f64) -> u64 {
+    let twice = steady_max.map_or(0, |max| 2 * max);
+    twice.max(whole(per_s * FLICKER_S)).max(FLICKER_MIN)
+}
+
+/// New orders that were to come in that time and were acknowledged.
+fn orders_per_s(history: &History, from_us: u64, until_us: u64) -> f64 {
+    let is_new = |op: &&Op| op.kind == OpKind::Place && op.outcome() == Outcome::Ok;
+    let came = history.ops.iter().filter(|op| (from_us..until_us).contains(&op.intended_us)).filter(is_new).count();
+    came as f64 * 1e6 / until_us.saturating_sub(from_us).max(1) as f64
 }
 
 /// Both must be drained.
@@ -205,4 +228,25 @@ fn window_end(span: &FaultSpan, drain: Measured, watch: Option<(u64, Cut)>, edge
         Measured::Unknown => heal_us,
     };
     drained_us.max(span.healed_us.unwrap_or(edges.end_us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LOAD_START_US, Story};
+
+    #[test]
+    fn twice_the_steady_state_is_no_backlog_nor_are_the_orders_of_a_twentieth_of_a_second_nor_a_few() {
+        assert_eq!((limit(Some(40), 1_000.0), limit(Some(24), 1_000.0), limit(None, 1_000.0)), (80, 50, 50));
+        assert_eq!((limit(Some(2), 100.0), limit(None, 0.0)), (10, 10));
+    }
+
+    #[test]
+    fn orders_count_that_came_then_and_were_acknowledged() {
+        let mut story = Story::good(1_000);
+        (400..450).for_each(|order| story.refuse(order, 503));
+        let from_us = LOAD_START_US + 2_000_000;
+        let per_s = orders_per_s(&story.history(), from_us, from_us + 4_000_000);
+        assert!((per_s - 87.5).abs() < 1e-9, "{per_s}");
+    }
 }
