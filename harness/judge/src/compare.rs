@@ -5,8 +5,8 @@
 //! ratio. Its error within the run comes from a bootstrap of blocks of seconds; the error between runs of one build from the runs
 //! themselves, as far as there are several, drawn towards what runs of one build were seen to differ by, which is all that is known
 //! of a single one. Runs that are as many on both sides are taken as pairs, in order: what changed for both of a pair drops out. An interval that does not
-//! contain 0, corrected for how many figures are judged, is a difference. Of several runs a side, the median of propagation is told
-//! beside that of their requests where that is surer ([`beside`]).
+//! contain 0, corrected for how many figures are judged, is a difference. The median of propagation is told beside that of
+//! requests where that is surer ([`beside`]).
 
 mod beside;
 mod blocks;
