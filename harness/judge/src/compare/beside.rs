@@ -122,6 +122,14 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_hang_together_otherwise_than_was_known_make_the_interval_wider() {
+        let certain = |log: f64| Estimate::new(log, vec![log; 4], 1.0);
+        let of = |slope: f64| [-0.2, -0.1, 0.0, 0.1, 0.2].map(|slow| (certain(slow), certain(slope * slow)));
+        let margin = |slope: f64| difference(&of(slope), &of(slope), PRIOR, ALPHA).expect("enough runs").1;
+        assert!(margin(0.1) > 1.3 * margin(SLOPE), "{} and {}", margin(0.1), margin(SLOPE));
+    }
+
+    #[test]
     fn nothing_is_taken_out_where_the_two_grow_against_each_other() {
         let against_each_other = [run(0.0, 1.4, 0.0), run(0.2, 1.1, 0.0), run(0.4, 0.8, 0.0)];
         assert_eq!(difference(&against_each_other, &against_each_other, PRIOR, ALPHA), None);
