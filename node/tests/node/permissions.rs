@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::proxy::{Mode, Proxy};
 use crate::services::Container;
-use crate::space::{Node, Space, eventually, order};
+use crate::space::{Node, Space, eventually, order, tells};
 
 const GUIDE: &str = include_str!("../../../docs/security.md");
 
@@ -159,14 +159,13 @@ async fn a_node_whose_orders_may_not_get_on_is_degraded_and_says_what_it_may_not
         nats.signal("HUP");
         // NATS takes a moment to read it, and an order that comes before that is published.
         let (mut count, mut id) = (0, String::new());
-        let words = format!("Permissions Violation for Publish to \"{subject}\"").to_lowercase();
+        let words = format!("Permissions Violation for Publish to \"{subject}\"");
         let health = eventually(&format!("health tells of {words}"), async || {
             count += 1;
             id = format!("order-{index}-{count}");
             let status = node.post(&order(&id)).await.status().as_u16();
             let health = node.get("/health").await.1;
-            let told = health["detail"].as_str().is_some_and(|detail| detail.to_lowercase().contains(&words));
-            if told && [200, 201].contains(&status) { Ok(health) } else { Err(format!("{status}, {health}")) }
+            if tells(&health, &words) && [200, 201].contains(&status) { Ok(health) } else { Err(format!("{status}, {health}")) }
         })
         .await;
         assert_eq!((&health["status"], &health["checks"]["nats"]), (&"degraded".into(), &"up".into()), "{health}");

@@ -289,8 +289,7 @@ impl Node {
     pub(crate) async fn wait_detail(&self, words: &str) -> Value {
         eventually(&format!("{} tells of {words:?}", self.url), async || {
             let health = self.get("/health").await.1;
-            let told = health["detail"].as_str().is_some_and(|detail| detail.to_lowercase().contains(&words.to_lowercase()));
-            if told { Ok(health) } else { Err(health.to_string()) }
+            if tells(&health, words) { Ok(health) } else { Err(health.to_string()) }
         })
         .await
     }
@@ -316,6 +315,11 @@ impl Node {
     pub(crate) async fn exit(&mut self) -> std::process::ExitStatus {
         tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("the node ends in time").expect("an exit status")
     }
+}
+
+/// Does health say why it is not up, with these words among others, in whatever case?
+pub(crate) fn tells(health: &Value, words: &str) -> bool {
+    health["detail"].as_str().is_some_and(|detail| detail.to_lowercase().contains(&words.to_lowercase()))
 }
 
 pub(crate) fn order(id: &str) -> Value {
